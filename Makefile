@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make run` and `make test`. Both need Python 3.11 or newer, no more.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check format messages clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
+	@$(BIN)/python manage.py up --stop-with-parent
+
+test: $(VENV)/.dev ## Run the whole suite, with databases of its own
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:coverage.json
+	@$(BIN)/python tests/coverage_floor.py coverage.json
+
+check: $(VENV)/.dev ## Lint, types, import contracts, migrations, deployment settings, API schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(BIN)/python tests/messages.py --check
+	DEBUG=0 SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+	ALLOWED_HOSTS=tickets.example DATABASE_URL=postgresql://encore@db.example/encore \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(VENV)/.dev ## Put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev ## Compile the translations
+	$(BIN)/python tests/messages.py
+
+clean: ## Remove the environment and what tools left; the data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage coverage.json staticfiles
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Encore needs Python 3.11 or newer; this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what Encore runs on…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing what Encore and its tests run on…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,1 @@
+"""The apps, lowest first: core, accounts, concerts and wallet, queue, reservations, payments."""

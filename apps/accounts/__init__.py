@@ -1,0 +1,1 @@
+"""Customers and staff, and how they sign in."""

@@ -1,0 +1,96 @@
+"""Access and refresh tokens: our own (HS256) and, where set up, those of an identity provider."""
+
+from functools import cache
+from typing import Any
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+
+from apps.accounts.errors import InvalidAccessToken
+from apps.accounts.models import User
+from apps.core.errors import Busy
+from apps.core.limits import ID_MAX
+
+# Changes with the password: a refresh token dies with the password that it was given for.
+PASSWORD_CLAIM = "pwd"
+PROVIDER_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+
+
+def issue_tokens(user: User) -> dict[str, Any]:
+    """Return a new pair of tokens and how many seconds the access token lasts."""
+    refresh = RefreshToken.for_user(user)
+    access = refresh.access_token
+    refresh[PASSWORD_CLAIM] = user.get_session_auth_hash()
+    return {
+        "access": str(access),
+        "refresh": str(refresh),
+        "expires_in": int(access.lifetime.total_seconds()),
+    }
+
+
+def read_access_token(token: str) -> int:
+    """Return the customer id that our own access token names, by its signature alone.
+
+    Raise `InvalidAccessToken` when it is bad or expired.
+    """
+    try:
+        return _read_subject(AccessToken(token))
+    except TokenError as error:
+        raise InvalidAccessToken from error
+
+
+def read_refresh_token(token: str) -> tuple[int, str]:
+    """Return the customer id and the password claim of a refresh token. Raise `InvalidAccessToken`."""
+    try:
+        refresh = RefreshToken(token)
+    except TokenError as error:
+        raise InvalidAccessToken from error
+    return _read_subject(refresh), str(refresh.payload.get(PASSWORD_CLAIM, ""))
+
+
+def _read_subject(token: Any) -> int:
+    subject = str(token.payload.get("sub", ""))
+    if not (subject.isascii() and subject.isdigit() and 0 < int(subject[:20]) <= ID_MAX):
+        raise InvalidAccessToken
+    return int(subject)
+
+
+def is_from_provider(token: str) -> bool:
+    """Say whether the token claims to be from the identity provider; nothing is verified yet."""
+    if not settings.JWT_ISSUER:
+        return False
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return False
+    return claims.get("iss") == settings.JWT_ISSUER
+
+
+def read_provider_token(token: str) -> dict[str, Any]:
+    """Return the verified claims of an identity provider's access token.
+
+    Raise `InvalidAccessToken` when it is bad, expired or for somebody else's service, and `Busy` when
+    the provider's keys cannot be had.
+    """
+    try:
+        key = _provider_keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=PROVIDER_ALGORITHMS,
+            issuer=settings.JWT_ISSUER,
+            audience=settings.JWT_AUDIENCE,
+            options={"require": ["exp", "sub"]},
+        )
+    except jwt.PyJWKClientConnectionError as error:
+        raise Busy from error
+    except (jwt.InvalidTokenError, jwt.PyJWKClientError) as error:
+        raise InvalidAccessToken from error
+    return claims
+
+
+@cache
+def _provider_keys(url: str) -> jwt.PyJWKClient:
+    return jwt.PyJWKClient(url, cache_keys=True, lifespan=300, timeout=5)

@@ -1,0 +1,1 @@
+"""What is on sale: venues, concerts, their performances and seats."""

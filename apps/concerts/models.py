@@ -1,0 +1,187 @@
+"""Venues, concerts, performances and seats: static while they are on sale, but for staff blocking seats."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.concerts import limits
+
+
+def default_currency() -> str:
+    """Return the currency that new concerts are sold in (ISO 4217)."""
+    return settings.CURRENCY
+
+
+def default_time_zone() -> str:
+    """Return the time zone that new venues are in (IANA name)."""
+    return settings.TIME_ZONE
+
+
+def default_seats_per_customer() -> int:
+    """Return how many seats one customer may have of one performance, unless the concert says otherwise."""
+    return settings.SEATS_PER_CUSTOMER
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise `ValidationError` where `name` is no IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError(_("“%(name)s” is no IANA time zone."), params={"name": name})
+
+
+class Venue(models.Model):
+    """Where concerts take place. Its time zone decides on which date a performance is."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
+    )
+
+    class Meta:
+        verbose_name = _("venue")
+        verbose_name_plural = _("venues")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConcertQuerySet(models.QuerySet["Concert"]):
+    """Queries over concerts."""
+
+    def published(self) -> "ConcertQuerySet":
+        """Return the concerts that customers may see."""
+        return self.filter(published=True)
+
+
+class Concert(models.Model):
+    """What is on sale, within its sales window and under its limits."""
+
+    slug = models.SlugField(_("slug"), max_length=100, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    artist = models.CharField(_("artist"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    venue = models.ForeignKey(
+        Venue, models.PROTECT, related_name="concerts", verbose_name=_("venue")
+    )
+    sales_open_at = models.DateTimeField(_("sales open at"))
+    sales_close_at = models.DateTimeField(_("sales close at"))
+    seats_per_customer = models.PositiveSmallIntegerField(
+        _("seats per customer"),
+        default=default_seats_per_customer,
+        validators=[MinValueValidator(1), MaxValueValidator(limits.SEATS_PER_CUSTOMER_MAX)],
+        help_text=_("For each performance, live holds counted."),
+    )
+    cancel_until_hours = models.PositiveSmallIntegerField(
+        _("cancellation cut-off"),
+        default=limits.CANCEL_UNTIL_HOURS_DEFAULT,
+        validators=[MaxValueValidator(limits.CANCEL_UNTIL_HOURS_MAX)],
+        help_text=_("Hours before a performance until which its reservations can be cancelled."),
+    )
+    currency = models.CharField(_("currency"), max_length=3, default=default_currency)
+    published = models.BooleanField(_("published"), default=False)
+    # The slug of a room of the queue app, which stands above this one and adds the foreign key.
+    room = models.SlugField(
+        _("waiting room"), max_length=100, default=limits.MAIN_ROOM, db_index=False
+    )
+
+    objects = ConcertQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("concert")
+        verbose_name_plural = _("concerts")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sales_open_at__lt=F("sales_close_at")), name="concert_sales_window"
+            ),
+            models.CheckConstraint(
+                condition=Q(seats_per_customer__gte=1), name="concert_seats_per_customer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def is_on_sale(self, now: datetime) -> bool:
+        """Say whether seats may be held at `now`."""
+        return self.sales_open_at <= now < self.sales_close_at
+
+
+class Performance(models.Model):
+    """One show of a concert. Two on one date are allowed."""
+
+    concert = models.ForeignKey(
+        Concert, models.PROTECT, related_name="performances", verbose_name=_("concert")
+    )
+    starts_at = models.DateTimeField(_("starts at"))
+    date = models.DateField(
+        _("date"), editable=False, help_text=_("The calendar date in the venue's time zone.")
+    )
+
+    class Meta:
+        verbose_name = _("performance")
+        verbose_name_plural = _("performances")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["concert", "starts_at"], name="performance_once_at_a_time"
+            ),
+        ]
+        indexes = [models.Index(fields=["concert", "date"], name="performance_by_date")]
+
+    def __str__(self) -> str:
+        return f"{self.concert} {self.date}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the date that the start has at the venue."""
+        self.date = self.starts_at.astimezone(ZoneInfo(self.concert.venue.time_zone)).date()
+        super().save(*args, **kwargs)
+
+    def cancellable_until(self) -> datetime:
+        """Return the moment until which a paid reservation can be cancelled."""
+        return self.starts_at - timedelta(hours=self.concert.cancel_until_hours)
+
+
+class Seat(models.Model):
+    """One seat of one performance."""
+
+    performance = models.ForeignKey(
+        Performance, models.CASCADE, related_name="seats", verbose_name=_("performance")
+    )
+    section = models.CharField(_("section"), max_length=50)
+    row = models.CharField(_("row"), max_length=20)
+    number = models.CharField(_("number"), max_length=20)
+    grade = models.CharField(_("grade"), max_length=50)
+    price = models.BigIntegerField(_("price"), help_text=_("In the currency's minor unit."))
+    x = models.FloatField("x")
+    y = models.FloatField("y")
+    position = models.PositiveIntegerField(
+        _("house order"), help_text=_("Neighbours in a row have positions one apart.")
+    )
+    blocked = models.BooleanField(_("blocked"), default=False)
+    blocked_reason = models.CharField(_("reason for blocking"), max_length=200, blank=True)
+    # The transaction that last blocked or unblocked it, kept by a trigger, for `?since=`.
+    changed_in = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("seat")
+        verbose_name_plural = _("seats")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["performance", "section", "row", "number"], name="seat_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(price__gte=0, price__lte=limits.PRICE_MAX), name="seat_price"
+            ),
+            models.CheckConstraint(
+                condition=Q(blocked=False) | ~Q(blocked_reason=""), name="seat_blocked_with_reason"
+            ),
+        ]
+        indexes = [models.Index(fields=["performance", "position"], name="seat_house_order")]
+
+    def __str__(self) -> str:
+        return f"{self.section} {self.row}-{self.number}"

@@ -1,0 +1,60 @@
+"""Reads of concerts and performances."""
+
+from datetime import date as Date
+from datetime import datetime
+
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+
+from apps.concerts.errors import ConcertNotFound, DateNotBookable
+from apps.concerts.models import Concert, Performance, Seat
+from apps.core.limits import ID_MAX
+
+
+def get_concert(concert_id: int) -> Concert:
+    """Return a published concert. Raise `ConcertNotFound`."""
+    concert = None
+    if concert_id <= ID_MAX:
+        concert = Concert.objects.published().filter(pk=concert_id).first()
+    if concert is None:
+        raise ConcertNotFound
+    return concert
+
+
+def list_concerts() -> QuerySet[Concert]:
+    """Return the published concerts with `first_date`, `last_date`, `price_min` and `price_max`."""
+    performances = Performance.objects.filter(concert=OuterRef("pk")).values("concert")
+    seats = Seat.objects.filter(performance__concert=OuterRef("pk")).values("performance__concert")
+    # Subqueries and not joins: a page asks only for its own concerts, not for every seat there is.
+    return (
+        Concert.objects.published()
+        .select_related("venue")
+        .annotate(
+            first_date=Subquery(performances.annotate(value=Min("date")).values("value")),
+            last_date=Subquery(performances.annotate(value=Max("date")).values("value")),
+            price_min=Subquery(seats.annotate(value=Min("price")).values("value")),
+            price_max=Subquery(seats.annotate(value=Max("price")).values("value")),
+        )
+    )
+
+
+def list_bookable_performances(
+    concert: Concert, *, now: datetime, date: Date | None = None
+) -> list[Performance]:
+    """Return the performances that can be booked at `now`, by start; none outside the sales window.
+
+    A performance that has begun is not bookable.
+    """
+    if not concert.is_on_sale(now):
+        return []
+    performances = Performance.objects.filter(concert=concert, starts_at__gt=now)
+    if date is not None:
+        performances = performances.filter(date=date)
+    return list(performances.order_by("starts_at"))
+
+
+def get_bookable_performances(concert: Concert, *, date: Date, now: datetime) -> list[Performance]:
+    """Return the bookable performances of one date. Raise `DateNotBookable` where there is none."""
+    performances = list_bookable_performances(concert, now=now, date=date)
+    if not performances:
+        raise DateNotBookable
+    return performances

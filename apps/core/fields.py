@@ -1,0 +1,34 @@
+"""Serializer fields that take JSON types at their word: a number is no text, a text no number."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.limits import ID_MAX
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON whole number; texts, fractions and booleans are refused."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number. Raise `ValidationError` for anything that is no whole number."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class IdField(WholeNumberField):
+    """An id: a whole number within 64 bits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=ID_MAX, **kwargs)
+
+
+class TextField(serializers.CharField):
+    """A JSON text; numbers are refused."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raise `ValidationError` for anything that is no text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))

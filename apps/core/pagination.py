@@ -1,0 +1,57 @@
+"""Cursor pages: stable while rows are added, the same cost on every page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+
+from apps.core.errors import InvalidRequest
+from apps.core.limits import ID_MAX, PAGE_SIZE, PAGE_SIZE_MAX
+
+
+class CursorPages(CursorPagination):
+    """Pages by id, newest first, `?limit=` rows each; a wrong `limit` or `cursor` is a 400."""
+
+    page_size = PAGE_SIZE
+    page_size_query_param = "limit"
+    max_page_size = PAGE_SIZE_MAX
+    ordering = "-id"
+
+    def get_page_size(self, request: Request) -> int:
+        """Return the asked number of rows."""
+        text = request.query_params.get(self.page_size_query_param)
+        if text is None:
+            return PAGE_SIZE
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_SIZE_MAX):
+            raise InvalidRequest.of("limit", "invalid", _("The limit is 1 to 200."))
+        return int(text)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Return where the page starts."""
+        try:
+            cursor = super().decode_cursor(request)
+        except exceptions.NotFound:
+            cursor = Cursor(0, False, "?")
+        if cursor and cursor.position is not None:
+            position = str(cursor.position)
+            if not (position.isascii() and position.isdigit() and int(position[:20]) <= ID_MAX):
+                raise InvalidRequest.of(
+                    "cursor", "invalid", _("The cursor is not one of “next” or “previous”.")
+                )
+        return cursor
+
+    def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Describe the page for the API schema."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {
+                "results": schema,
+                "next": {**link, "description": "The next page, or null."},
+                "previous": {**link, "description": "The page before, or null."},
+            },
+        }

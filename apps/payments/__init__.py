@@ -1,0 +1,1 @@
+"""Paying for reservations, and giving the money back."""

@@ -1,0 +1,98 @@
+"""Use cases of payments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.core.db import lock_row, transaction
+from apps.payments.errors import ReservationAlreadyPaid, ReservationNotCancellable
+from apps.payments.models import Payment
+from apps.queue.models import QueueEntry
+from apps.queue.transitions import end_entry, lock_admitted_entry, require_room_of
+from apps.reservations.errors import ReservationNotFound
+from apps.reservations.models import Reservation
+from apps.reservations.transitions import cancel, confirm, lock_reservation, require_payable
+from apps.wallet.models import WalletEntry
+from apps.wallet.transitions import lock_wallet, post_entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidReservation:
+    """A payment, what it paid for, and the balance that it left, in the minor unit."""
+
+    payment: Payment
+    reservation: Reservation
+    balance: int
+
+
+def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> PaidReservation:
+    """Pay a reservation from the customer's wallet (6.1.1).
+
+    One commit: the payment recorded, the wallet debited, the seats made over, the queue token ended.
+    Locks queue entry, reservation, wallet, in this order. Raise `ReservationNotFound`, `HoldExpired`
+    (6.1.4), `ReservationAlreadyPaid` or `InsufficientBalance` (6.1.3), and what the queue token lacks.
+    """
+    with transaction():
+        entry = lock_admitted_entry(entry_id, now=now)
+        reservation = require_payable(
+            lock_reservation(reservation_id, customer_id=entry.customer_id), now=now
+        )
+        require_room_of(entry, reservation.performance.concert)
+        if reservation.status == Reservation.Status.CONFIRMED:
+            raise ReservationAlreadyPaid
+        payment = Payment.objects.create(
+            reservation=reservation,
+            customer_id=entry.customer_id,
+            status=Payment.Status.SUCCEEDED,
+            amount=reservation.total,
+            currency=reservation.currency,
+            paid_at=now,
+        )
+        wallet = lock_wallet(customer_id=entry.customer_id, now=now)
+        post_entry(
+            wallet,
+            kind=WalletEntry.Kind.PAYMENT,
+            amount=-payment.amount,
+            reference=payment.reference,
+            now=now,
+        )
+        confirm(reservation, payment_id=payment.pk, now=now)
+        end_entry(entry, reason=QueueEntry.EndReason.PAID, now=now)
+        return PaidReservation(payment=payment, reservation=reservation, balance=wallet.balance)
+
+
+def cancel_reservation(*, customer_id: int, reservation_id: int, now: datetime) -> Reservation:
+    """Cancel a customer's own reservation: free its seats and give back what was paid.
+
+    A paid one can be cancelled until its concert's cut-off. Locks reservation, payment, wallet. Raise
+    `ReservationNotFound` or `ReservationNotCancellable`.
+    """
+    with transaction():
+        reservation = lock_reservation(reservation_id, customer_id=customer_id)
+        if reservation is None or reservation.reserved_at is None:
+            raise ReservationNotFound
+        match reservation.status:
+            case Reservation.Status.RESERVED if not reservation.is_overdue(now):
+                cancel(reservation, now=now)
+            case Reservation.Status.CONFIRMED if now < reservation.performance.cancellable_until():
+                refund_payment(reservation, now=now)
+                cancel(reservation, now=now)
+            case _:
+                raise ReservationNotCancellable
+        return reservation
+
+
+def refund_payment(reservation: Reservation, *, now: datetime) -> None:
+    """Give back what was paid for a confirmed reservation, which the caller has locked."""
+    payment = lock_row(Payment.objects.filter(reservation=reservation))
+    assert payment is not None, "a confirmed reservation has a payment"
+    payment.status = Payment.Status.REFUNDED
+    payment.refunded_at = now
+    payment.save(update_fields=["status", "refunded_at"])
+    wallet = lock_wallet(customer_id=payment.customer_id, now=now)
+    post_entry(
+        wallet,
+        kind=WalletEntry.Kind.REFUND,
+        amount=payment.amount,
+        reference=payment.reference,
+        now=now,
+    )

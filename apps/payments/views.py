@@ -1,0 +1,189 @@
+"""`/payments`, and the cancelling of reservations, which may give money back."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ViewSet
+
+from apps.accounts.permissions import KnownCustomer
+from apps.core.clock import read_clock
+from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidRequest
+from apps.core.fields import IdField
+from apps.core.idempotency import answer_once
+from apps.core.limits import ID_MAX
+from apps.core.pagination import CursorPages
+from apps.core.schema import IDEMPOTENCY_KEY, path_id, problems
+from apps.payments import selectors, services
+from apps.payments.errors import (
+    PaymentNotFound,
+    ReservationAlreadyPaid,
+    ReservationNotCancellable,
+)
+from apps.payments.models import Payment
+from apps.queue.errors import WrongWaitingRoom
+from apps.queue.permissions import HasQueueToken, entry_of
+from apps.queue.views import INSIDE, QUEUE_TOKEN, SIGNED_IN
+from apps.reservations.errors import HoldExpired, ReservationNotFound
+from apps.reservations.serializers import RESERVATION_EXAMPLE, ReservationOutput
+from apps.wallet.errors import InsufficientBalance
+
+RETRIED = (IdempotencyKeyInUse, IdempotencyKeyReused)
+CONFIRMED_EXAMPLE = {
+    **RESERVATION_EXAMPLE,
+    "status": "confirmed",
+    "confirmed_at": "2026-11-01T10:02:00Z",
+    "payment_id": 9,
+}
+PAYMENT_EXAMPLE = {
+    "id": 9,
+    "status": "succeeded",
+    "reservation": CONFIRMED_EXAMPLE,
+    "amount": 154000,
+    "currency": "KRW",
+    "paid_at": "2026-11-01T10:02:00Z",
+}
+
+
+class PaymentInput(serializers.Serializer[None]):
+    """Which reservation."""
+
+    reservation_id = IdField()
+
+
+class PaymentOutput(serializers.ModelSerializer[Payment]):
+    """A payment and what it paid for."""
+
+    reservation = ReservationOutput()
+
+    class Meta:
+        model = Payment
+        fields = ("id", "status", "reservation", "amount", "currency", "paid_at")
+
+
+class PaidOutput(PaymentOutput):
+    """A payment, and the balance that it left."""
+
+    balance = serializers.IntegerField(help_text="In the currency's minor unit.")
+
+    class Meta(PaymentOutput.Meta):
+        fields = (*PaymentOutput.Meta.fields, "balance")  # type: ignore[assignment]
+
+
+class PaymentViewSet(GenericViewSet[Payment]):
+    """The customer's payments."""
+
+    serializer_class = PaymentOutput
+    pagination_class = CursorPages
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Ask for a queue token to pay, not to look."""
+        return [HasQueueToken()] if self.action == "create" else [KnownCustomer()]
+
+    def get_queryset(self) -> Any:
+        """Return the customer's payments."""
+        return selectors.list_payments(self.request.user.pk)
+
+    @extend_schema(
+        operation_id="pay_reservation",
+        summary="Pay a reservation",
+        parameters=[QUEUE_TOKEN, IDEMPOTENCY_KEY],
+        request=PaymentInput,
+        responses={
+            201: PaidOutput,
+            **problems(
+                InvalidRequest,
+                InsufficientBalance,
+                *INSIDE,
+                WrongWaitingRoom,
+                ReservationNotFound,
+                ReservationAlreadyPaid,
+                *RETRIED,
+                HoldExpired,
+            ),
+        },
+        examples=[
+            OpenApiExample("reservation", {"reservation_id": 5}, request_only=True),
+            OpenApiExample("paid", {**PAYMENT_EXAMPLE, "balance": 146000}, response_only=True),
+        ],
+    )
+    def create(self, request: Request) -> Response:
+        """Pay from the wallet; the queue token ends with it (6.1.1)."""
+        data = PaymentInput(data=request.data)
+        data.is_valid(raise_exception=True)
+        now = read_clock()
+
+        def act() -> Any:
+            paid = services.pay_reservation(
+                entry_id=entry_of(request).pk,
+                reservation_id=data.validated_data["reservation_id"],
+                now=now,
+            )
+            paid.payment.reservation = paid.reservation
+            return {**PaymentOutput(paid.payment).data, "balance": paid.balance}
+
+        return answer_once(request, now=now, status=201, act=act)
+
+    @extend_schema(
+        operation_id="list_payments",
+        summary="List your payments",
+        responses={200: PaymentOutput(many=True), **problems(InvalidRequest, *SIGNED_IN)},
+    )
+    def list(self, request: Request) -> Response:
+        """Answer a page of the payments, newest first (6.2.1); none is an empty list (6.2.2)."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="get_payment",
+        summary="See a payment",
+        parameters=[path_id("payment_id", "The payment.")],
+        responses={200: PaymentOutput, **problems(*SIGNED_IN, PaymentNotFound)},
+        examples=[OpenApiExample("payment", PAYMENT_EXAMPLE, response_only=True)],
+    )
+    def retrieve(self, request: Request, payment_id: int) -> Response:
+        """Answer one payment."""
+        payment = self.get_queryset().filter(pk=min(payment_id, ID_MAX)).first()
+        if payment is None:
+            raise PaymentNotFound
+        return Response(self.get_serializer(payment).data)
+
+
+class CancellationViewSet(ViewSet):
+    """Cancelling a reservation."""
+
+    @extend_schema(
+        operation_id="cancel_reservation",
+        summary="Cancel a reservation",
+        parameters=[path_id("reservation_id", "The reservation."), IDEMPOTENCY_KEY],
+        request=None,
+        responses={
+            200: ReservationOutput,
+            **problems(
+                InvalidRequest,
+                *SIGNED_IN,
+                ReservationNotFound,
+                ReservationNotCancellable,
+                *RETRIED,
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "cancelled", {**CONFIRMED_EXAMPLE, "status": "cancelled"}, response_only=True
+            )
+        ],
+    )
+    def create(self, request: Request, reservation_id: int) -> Response:
+        """Free the seats; what was paid goes back to the wallet."""
+        now = read_clock()
+
+        def act() -> Any:
+            reservation = services.cancel_reservation(
+                customer_id=request.user.pk, reservation_id=min(reservation_id, ID_MAX), now=now
+            )
+            return ReservationOutput(reservation).data
+
+        return answer_once(request, now=now, status=200, act=act)

@@ -1,0 +1,1 @@
+"""Waiting rooms: who stands where in line, and who may go in."""

@@ -1,0 +1,112 @@
+"""Steps on queue entries and rooms that the caller has locked."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+
+from apps.concerts.models import Concert
+from apps.core.db import lock_row, lock_rows
+from apps.queue import limits
+from apps.queue.errors import (
+    QueueNotAdmitted,
+    QueueTokenExpired,
+    QueueTokenInvalid,
+    WrongWaitingRoom,
+)
+from apps.queue.models import QueueEntry, WaitingRoom
+from apps.queue.selectors import get_line_status
+
+
+def require_live(entry: QueueEntry, *, now: datetime) -> None:
+    """Raise `QueueTokenExpired` where the entry is out of the line, by a sweep or by the clock."""
+    if entry.state == QueueEntry.State.ENDED:
+        raise QueueTokenExpired(reason=entry.end_reason)
+    if end := entry.ended_by_clock(now):
+        raise QueueTokenExpired(reason=end[1].value)
+
+
+def require_admitted(entry: QueueEntry, *, now: datetime) -> None:
+    """Raise `QueueTokenExpired` or `QueueNotAdmitted` unless the entry is inside."""
+    require_live(entry, now=now)
+    if entry.state != QueueEntry.State.ADMITTED:
+        status = get_line_status(entry, now=now)
+        raise QueueNotAdmitted(
+            position=status.position,
+            estimated_wait_seconds=status.estimated_wait_seconds,
+            poll_after_seconds=status.poll_after_seconds,
+        )
+
+
+def require_room_of(entry: QueueEntry, concert: Concert) -> None:
+    """Raise `WrongWaitingRoom` unless the entry's room is the concert's."""
+    if entry.room.slug != concert.room:
+        raise WrongWaitingRoom(room=concert.room)
+
+
+def lock_entry(entry_id: int) -> QueueEntry:
+    """Lock an entry and return it with its room. Raise `QueueTokenInvalid` where it is gone."""
+    entry = lock_row(QueueEntry.objects.select_related("room").filter(pk=entry_id))
+    if entry is None:
+        raise QueueTokenInvalid
+    return entry
+
+
+def lock_admitted_entry(entry_id: int, *, now: datetime) -> QueueEntry:
+    """Lock the caller's entry, so that one customer's requests in a room follow one another.
+
+    Raise `QueueTokenExpired` and `QueueNotAdmitted`. The caller holds a transaction and no other row.
+    """
+    entry = lock_entry(entry_id)
+    require_admitted(entry, now=now)
+    return entry
+
+
+def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime) -> None:
+    """End a live entry that the caller has locked; where the clock was first, its reason stands."""
+    ended_at, end_reason = entry.ended_by_clock(now) or (now, reason)
+    entry.state = QueueEntry.State.ENDED
+    entry.ended_at = ended_at
+    entry.end_reason = end_reason
+    entry.save(update_fields=["state", "ended_at", "end_reason"])
+
+
+def admit_next(room: WaitingRoom, *, now: datetime) -> int:
+    """Let in as many as the room has places and its rate allows, in order; return how many.
+
+    The caller has locked the room: two admitters would each see the same free places.
+    """
+    free = count_free_places(room, now=now) if room.lets_in else 0
+    if free == 0:
+        return 0
+    admitted = lock_rows(QueueEntry.objects.waiting(room, now), limit=free)
+    if admitted:
+        QueueEntry.objects.filter(pk__in=[entry.pk for entry in admitted]).update(
+            state=QueueEntry.State.ADMITTED,
+            admitted_at=now,
+            session_expires_at=now + timedelta(seconds=room.session_seconds),
+        )
+        room.now_serving = admitted[-1].number
+        room.save(update_fields=["now_serving"])
+    return len(admitted)
+
+
+def count_free_places(room: WaitingRoom, *, now: datetime) -> int:
+    """Return how many may enter now, by capacity and by the entries of the last minute."""
+    free = room.capacity - QueueEntry.objects.admitted(room, now).count()
+    if room.admit_per_minute:
+        last_minute = QueueEntry.objects.filter(
+            room=room, admitted_at__gt=now - timedelta(minutes=1)
+        ).count()
+        free = min(free, room.admit_per_minute - last_minute)
+    return max(free, 0)
+
+
+def measure_admissions_per_second(room: WaitingRoom, *, now: datetime) -> float:
+    """Return the rate of admission over the last `RATE_WINDOW_S` seconds, 0 where nobody entered."""
+    window_start = now - timedelta(seconds=limits.RATE_WINDOW_S)
+    entered = QueueEntry.objects.filter(room=room, admitted_at__gt=window_start)
+    seen = entered.aggregate(count=Count("pk"), first_at=Min("admitted_at"))
+    if not seen["count"]:
+        return 0.0
+    elapsed_s = max((now - seen["first_at"]).total_seconds(), limits.RATE_WINDOW_MIN_S)
+    return float(seen["count"] / elapsed_s)

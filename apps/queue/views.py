@@ -1,0 +1,197 @@
+"""`/queue`: taking a place in line, asking where one stands, leaving."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
+from apps.accounts.permissions import KnownCustomer
+from apps.concerts.errors import ConcertNotFound
+from apps.concerts.limits import MAIN_ROOM
+from apps.concerts.selectors import get_concert
+from apps.core.clock import read_clock
+from apps.core.errors import Busy, InvalidRequest, TooManyRequests
+from apps.core.fields import IdField
+from apps.core.schema import problems
+from apps.queue import selectors, services
+from apps.queue.errors import (
+    QueueNotAdmitted,
+    QueueTokenExpired,
+    QueueTokenInvalid,
+    QueueTokenRequired,
+    RoomNotFound,
+    WaitingRoomClosed,
+)
+from apps.queue.permissions import HEADER, HasQueueToken, entry_of
+from apps.queue.selectors import LineStatus
+
+QUEUE_TOKEN = OpenApiParameter(
+    HEADER, str, OpenApiParameter.HEADER, required=True, description="Your token in the line."
+)
+SIGNED_IN = (NotAuthenticated, InvalidAccessToken, TooManyRequests, Busy)
+IN_LINE = (*SIGNED_IN, QueueTokenRequired, QueueTokenInvalid, QueueTokenExpired)
+# What every endpoint answers that only admitted customers may use.
+INSIDE = (*IN_LINE, QueueNotAdmitted)
+
+STATUS_EXAMPLE = {
+    "room": "main",
+    "status": "waiting",
+    "number": 1042,
+    "position": 42,
+    "estimated_wait_seconds": 90,
+    "poll_after_seconds": 9,
+    "joined_at": "2026-11-01T10:00:00Z",
+    "admitted_at": None,
+    "expires_at": None,
+}
+
+
+class TokenInput(serializers.Serializer[None]):
+    """For which concert; without one, for the room `main`."""
+
+    concert_id = IdField(required=False)
+
+
+class LineStatusOutput(serializers.Serializer[LineStatus]):
+    """Where a customer stands."""
+
+    room = serializers.SlugField(source="entry.room.slug")
+    status = serializers.ChoiceField(choices=["waiting", "admitted"], source="entry.state")
+    number = serializers.IntegerField(source="entry.number", help_text="Never changes.")
+    position = serializers.IntegerField(help_text="1 is the next to enter, 0 is inside.")
+    estimated_wait_seconds = serializers.IntegerField(
+        allow_null=True, help_text="Null while nobody is let in."
+    )
+    poll_after_seconds = serializers.IntegerField(help_text="Ask again after this many seconds.")
+    joined_at = serializers.DateTimeField(source="entry.joined_at")
+    admitted_at = serializers.DateTimeField(source="entry.admitted_at", allow_null=True)
+    expires_at = serializers.DateTimeField(
+        source="entry.session_expires_at", allow_null=True, help_text="The end of the session."
+    )
+
+
+class IssuedTokenOutput(LineStatusOutput):
+    """Where a customer stands, and the secret of the place."""
+
+    token = serializers.CharField(help_text="Send it as `X-Queue-Token`. It is not shown again.")
+
+
+class RoomOutput(serializers.Serializer[Any]):
+    """How a room is doing."""
+
+    slug = serializers.SlugField(source="room.slug")
+    name = serializers.CharField(source="room.name")
+    state = serializers.CharField(source="room.state")
+    waiting = serializers.IntegerField()
+    admitted = serializers.IntegerField()
+    now_serving = serializers.IntegerField(
+        source="room.now_serving", help_text="The highest number let in so far."
+    )
+    estimated_wait_seconds = serializers.IntegerField(
+        allow_null=True, help_text="For somebody who joins now; null while nobody is let in."
+    )
+
+
+def answer_status(data: Any, status: LineStatus, *, code: int) -> Response:
+    """Answer a line status, its time to ask again in `Retry-After` too."""
+    return Response(
+        data,
+        status=code,
+        headers={"Retry-After": str(status.poll_after_seconds), "Cache-Control": "no-store"},
+    )
+
+
+class QueueTokenViewSet(ViewSet):
+    """The customer's place in line."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Ask for a queue token unless one is being issued."""
+        return [KnownCustomer()] if self.action == "create" else [HasQueueToken()]
+
+    @extend_schema(
+        operation_id="issue_queue_token",
+        summary="Take a place in line",
+        request=TokenInput,
+        responses={
+            201: IssuedTokenOutput,
+            **problems(InvalidRequest, *SIGNED_IN, ConcertNotFound, WaitingRoomClosed),
+        },
+        examples=[
+            OpenApiExample("concert", {"concert_id": 1}, request_only=True),
+            OpenApiExample("waiting", {**STATUS_EXAMPLE, "token": "nV0r…"}, response_only=True),
+        ],
+    )
+    def create(self, request: Request) -> Response:
+        """Answer a new token (1.1.1). An earlier place in the room ends: asking again is going to the
+        back (1.2.1)."""
+        data = TokenInput(data=request.data)
+        data.is_valid(raise_exception=True)
+        concert_id = data.validated_data.get("concert_id")
+        room_slug = MAIN_ROOM if concert_id is None else get_concert(concert_id).room
+        issued = services.issue_token(
+            customer_id=request.user.pk, room_slug=room_slug, now=read_clock()
+        )
+        answer = {**LineStatusOutput(issued.status).data, "token": issued.token}
+        return answer_status(answer, issued.status, code=201)
+
+    @extend_schema(
+        operation_id="get_line_status",
+        summary="See where you stand",
+        parameters=[QUEUE_TOKEN],
+        responses={200: LineStatusOutput, **problems(*IN_LINE)},
+        examples=[OpenApiExample("waiting", STATUS_EXAMPLE, response_only=True)],
+    )
+    def retrieve(self, request: Request) -> Response:
+        """Answer the line status (2.1.1), or why the token is out of the line (2.1.2)."""
+        status = services.poll_line(entry=entry_of(request), now=read_clock())
+        return answer_status(LineStatusOutput(status).data, status, code=200)
+
+    @extend_schema(
+        operation_id="leave_line",
+        summary="Leave the line",
+        parameters=[QUEUE_TOKEN],
+        responses={204: None, **problems(*IN_LINE)},
+    )
+    def destroy(self, request: Request) -> Response:
+        """End the customer's place."""
+        services.leave_line(entry_id=entry_of(request).pk, now=read_clock())
+        return Response(status=204)
+
+
+class RoomViewSet(ViewSet):
+    """How the rooms are doing, for anybody."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="get_room",
+        summary="See how a room is doing",
+        parameters=[OpenApiParameter("slug", OpenApiTypes.STR, OpenApiParameter.PATH)],
+        responses={200: RoomOutput, **problems(RoomNotFound, TooManyRequests, Busy)},
+        examples=[
+            OpenApiExample(
+                "room",
+                {
+                    "slug": "main",
+                    "name": "Encore",
+                    "state": "open",
+                    "waiting": 1200,
+                    "admitted": 500,
+                    "now_serving": 8410,
+                    "estimated_wait_seconds": 640,
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def retrieve(self, request: Request, slug: str) -> Response:
+        """Answer what a cache may show to everybody for a second."""
+        status = selectors.get_room_status(slug, now=read_clock())
+        return Response(RoomOutput(status).data, headers={"Cache-Control": "public, max-age=1"})

@@ -1,0 +1,29 @@
+"""Holds and reservations in the admin: to look at, never to write."""
+
+from django.contrib import admin
+
+from apps.core.admin import ReadOnlyAdmin
+from apps.reservations.models import Reservation, ReservationSeat
+
+
+class ReservationSeatInline(admin.TabularInline):
+    """The seats of a reservation."""
+
+    model = ReservationSeat
+    extra = 0
+    can_delete = False
+    readonly_fields = ("seat", "price", "released_at")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin):
+    """Holds and reservations."""
+
+    list_display = (
+        "id", "customer", "performance", "status", "total", "currency", "held_at", "expires_at",
+    )  # fmt: skip
+    list_filter = ("status",)
+    list_select_related = ("customer", "performance__concert")
+    search_fields = ("=id", "customer__email", "performance__concert__title")
+    ordering = ("-id",)
+    inlines = (ReservationSeatInline,)

@@ -1,0 +1,57 @@
+"""What can go wrong with holds and reservations."""
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import Conflict, Missing, Over
+
+
+class SeatUnavailable(Conflict):
+    """A seat is held, reserved, sold or blocked (4.1.3); no seat of the request is held."""
+
+    code = "seat_unavailable"
+    title = _("Seat not available")
+    detail = _("Somebody was faster. None of your seats is held; choose others.")
+    example = {"seat_ids": [17], "alternatives": [[18], [16], [37]]}
+
+
+class SeatLimitExceeded(Conflict):
+    """Over the customer's limit for the performance, live holds counted."""
+
+    code = "seat_limit_exceeded"
+    title = _("Too many seats")
+    detail = _("That is more seats of this performance than one customer may have.")
+    example = {"limit": 4}
+
+
+class HoldNotFound(Missing):
+    """The hold is unknown, given back, or somebody else's."""
+
+    code = "hold_not_found"
+    title = _("Hold not found")
+    detail = _("You have no such hold.")
+
+
+class HoldExpired(Over):
+    """The hold's time is over (5.1.3, 6.1.4)."""
+
+    code = "hold_expired"
+    title = _("Time is over")
+    detail = _("The time for these seats is over. Nothing was charged; choose your seats again.")
+    example = {"expired_at": "2026-11-01T10:05:00Z"}
+
+
+class SeatAlreadyReserved(Conflict):
+    """The hold has become a reservation already (5.1.4)."""
+
+    code = "seat_already_reserved"
+    title = _("Already reserved")
+    detail = _("These seats are reserved already.")
+    example = {"reservation_id": 5}
+
+
+class ReservationNotFound(Missing):
+    """The reservation is unknown, or somebody else's."""
+
+    code = "reservation_not_found"
+    title = _("Reservation not found")
+    detail = _("You have no such reservation.")

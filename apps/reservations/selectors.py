@@ -1,0 +1,84 @@
+"""Reads of holds and reservations, always of one customer's own."""
+
+from datetime import datetime
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from apps.reservations.deadlines import overdue
+from apps.reservations.models import Reservation, ReservationSeat
+
+# The states of a reservation as customers know them, in the order of its life.
+PENDING_PAYMENT = "pending_payment"
+CONFIRMED = "confirmed"
+EXPIRED = "expired"
+CANCELLED = "cancelled"
+PUBLIC_STATUSES = (PENDING_PAYMENT, CONFIRMED, EXPIRED, CANCELLED)
+
+
+def with_seats(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
+    """Return `reservations` with all that an answer shows of them."""
+    lines = ReservationSeat.objects.select_related("seat").order_by("seat__position")
+    return reservations.select_related("performance__concert__venue").prefetch_related(
+        Prefetch("lines", lines)
+    )
+
+
+def list_live_holds(customer_id: int, *, now: datetime) -> QuerySet[Reservation]:
+    """Return the customer's holds that still claim their seats."""
+    return with_seats(
+        Reservation.objects.live(now).filter(
+            customer_id=customer_id, status=Reservation.Status.HELD
+        )
+    )
+
+
+def find_own(customer_id: int, reservation_id: int) -> Reservation | None:
+    """Return the customer's hold or reservation of that id, whatever its state."""
+    own = Reservation.objects.filter(customer_id=customer_id, pk=reservation_id)
+    return with_seats(own).first()
+
+
+def list_reservations(
+    customer_id: int, *, now: datetime, status: str | None = None
+) -> QuerySet[Reservation]:
+    """Return what the customer has ever reserved; holds that never became reservations are none."""
+    own = Reservation.objects.filter(customer_id=customer_id, reserved_at__isnull=False)
+    if status is not None:
+        own = own.filter(_filter_by_status(status, now))
+    return with_seats(own)
+
+
+def _filter_by_status(status: str, now: datetime) -> Q:
+    match status:
+        case "pending_payment":
+            return Q(status=Reservation.Status.RESERVED, expires_at__gt=now)
+        case "expired":
+            return Q(status=Reservation.Status.EXPIRED) | overdue(now)
+    return Q(status=status)
+
+
+def public_status(reservation: Reservation, *, now: datetime) -> str:
+    """Return the state as customers know it, by the clock."""
+    if reservation.is_overdue(now):
+        return EXPIRED
+    if reservation.status == Reservation.Status.RESERVED:
+        return PENDING_PAYMENT
+    return reservation.status
+
+
+def count_claimed_seats(customer_id: int, performance_id: int, *, now: datetime) -> int:
+    """Return how many seats of a performance the customer holds, has reserved or owns."""
+    return (
+        ReservationSeat.objects.live(now)
+        .filter(reservation__customer=customer_id, reservation__performance=performance_id)
+        .count()
+    )
+
+
+def find_claimed(seat_ids: list[int], *, now: datetime) -> set[int]:
+    """Return those of the seats that somebody claims."""
+    return set(
+        ReservationSeat.objects.live(now)
+        .filter(seat__in=seat_ids)
+        .values_list("seat_id", flat=True)
+    )

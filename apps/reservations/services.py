@@ -1,0 +1,134 @@
+"""Use cases of holds and reservations."""
+
+from collections.abc import Sequence
+from datetime import date as Date
+from datetime import datetime
+
+from django.db import IntegrityError
+from django.utils.translation import gettext_lazy as _
+
+from apps.concerts.errors import SeatNotFound
+from apps.concerts.models import Concert, Performance, Seat
+from apps.concerts.selectors import get_bookable_performances, get_concert
+from apps.core.db import lock_rows, transaction
+from apps.core.errors import InvalidRequest
+from apps.queue.transitions import lock_admitted_entry, require_room_of
+from apps.reservations import limits, selectors
+from apps.reservations.errors import SeatLimitExceeded, SeatUnavailable
+from apps.reservations.models import Reservation
+from apps.reservations.transitions import (
+    cancel,
+    create_hold,
+    expire_reservations,
+    lock_reservation,
+    release_overdue_claims,
+    require_live_hold,
+    reserve,
+)
+
+# The last fence against a seat sold twice, in case a lock is ever forgotten.
+CLAIM_ONCE = "reservation_seat_claimed_once"
+
+
+def hold_seats(
+    *, entry_id: int, concert_id: int, date: Date, seat_ids: Sequence[int], now: datetime
+) -> Reservation:
+    """Hold seats of one performance for `HOLD_SECONDS`, all of them or none (4.1.1).
+
+    Locks the caller's queue entry, then the seats: customers who want different seats never wait for
+    each other. Raise `QueueTokenExpired`, `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`,
+    `DateNotBookable`, `SeatNotFound`, `SeatLimitExceeded` or `SeatUnavailable`.
+    """
+    with transaction():
+        entry = lock_admitted_entry(entry_id, now=now)
+        concert = get_concert(concert_id)
+        require_room_of(entry, concert)
+        performances = get_bookable_performances(concert, date=date, now=now)
+        seats = lock_seats(seat_ids, performances=performances)
+        require_within_limit(concert, seats, customer_id=entry.customer_id, now=now)
+        release_overdue_claims(seat_ids, now=now)
+        require_free(seats, now=now)
+        try:
+            return create_hold(customer_id=entry.customer_id, concert=concert, seats=seats, now=now)
+        except IntegrityError as error:
+            if CLAIM_ONCE not in str(error):
+                raise
+            raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
+
+
+def lock_seats(seat_ids: Sequence[int], *, performances: Sequence[Performance]) -> list[Seat]:
+    """Lock the seats. Raise `SeatNotFound` where one is not of these performances, and
+    `InvalidRequest` where they are of more than one."""
+    seats = lock_rows(Seat.objects.filter(pk__in=seat_ids, performance__in=performances))
+    if len(seats) < len(seat_ids):
+        raise SeatNotFound
+    if len({seat.performance_id for seat in seats}) > 1:
+        raise InvalidRequest.of(
+            "seat_ids", "several_performances", _("All seats must be of one performance.")
+        )
+    return seats
+
+
+def require_within_limit(
+    concert: Concert, seats: Sequence[Seat], *, customer_id: int, now: datetime
+) -> None:
+    """Raise `SeatLimitExceeded` where these would be too many seats for the customer.
+
+    The lock on the queue entry keeps a second request of the same customer out meanwhile.
+    """
+    claimed = selectors.count_claimed_seats(customer_id, seats[0].performance_id, now=now)
+    if claimed + len(seats) > concert.seats_per_customer:
+        raise SeatLimitExceeded(limit=concert.seats_per_customer)
+
+
+def require_free(seats: Sequence[Seat], *, now: datetime) -> None:
+    """Raise `SeatUnavailable` with the seats that are blocked or claimed. The caller has locked them."""
+    claimed = selectors.find_claimed([seat.pk for seat in seats], now=now)
+    lost = [seat.pk for seat in seats if seat.blocked or seat.pk in claimed]
+    if lost:
+        raise SeatUnavailable(seat_ids=lost)
+
+
+def release_hold(*, entry_id: int, hold_id: int, now: datetime) -> None:
+    """Give the seats of the caller's hold back. Raise `HoldNotFound`, `HoldExpired` or
+    `SeatAlreadyReserved`, and what the queue token lacks."""
+    with transaction():
+        entry = lock_admitted_entry(entry_id, now=now)
+        hold = require_live_hold(lock_reservation(hold_id, customer_id=entry.customer_id), now=now)
+        require_room_of(entry, hold.performance.concert)
+        cancel(hold, now=now)
+
+
+def reserve_hold(*, entry_id: int, hold_id: int, now: datetime) -> Reservation:
+    """Turn the caller's hold into a reservation that waits for payment (5.1.1).
+
+    Raise `HoldNotFound`, `HoldExpired` (5.1.3) or `SeatAlreadyReserved` (5.1.4), and what the queue
+    token lacks.
+    """
+    with transaction():
+        entry = lock_admitted_entry(entry_id, now=now)
+        hold = require_live_hold(lock_reservation(hold_id, customer_id=entry.customer_id), now=now)
+        require_room_of(entry, hold.performance.concert)
+        reserve(hold, now=now)
+        return hold
+
+
+def expire_holds(*, now: datetime) -> int:
+    """Write down which holds and unpaid reservations the clock has ended; free their seats (8.2).
+
+    Works in batches of `SWEEP_BATCH` and passes over rows that somebody else has locked, so two runs
+    at once do no harm. Return how many were expired.
+    """
+    expired = 0
+    for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
+        with transaction():
+            overdue = lock_rows(
+                Reservation.objects.overdue(now).only("pk"),
+                limit=limits.SWEEP_BATCH,
+                skip_locked=True,
+            )
+            expire_reservations([reservation.pk for reservation in overdue])
+        expired += len(overdue)
+        if len(overdue) < limits.SWEEP_BATCH:
+            break
+    return expired

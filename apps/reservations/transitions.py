@@ -1,0 +1,120 @@
+"""Steps on reservations that the caller has locked."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, OuterRef
+
+from apps.concerts.models import Concert, Seat
+from apps.core.db import lock_row, lock_rows
+from apps.reservations.errors import (
+    HoldExpired,
+    HoldNotFound,
+    ReservationNotFound,
+    SeatAlreadyReserved,
+)
+from apps.reservations.models import Reservation, ReservationSeat
+
+Status = Reservation.Status
+
+
+def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | None:
+    """Lock one of the customer's own reservations; None for anybody else's. The caller holds a
+    transaction and no lock of a lower rank than the reservation's."""
+    return lock_row(
+        Reservation.objects.filter(pk=reservation_id, customer_id=customer_id).select_related(
+            "performance__concert__venue"
+        )
+    )
+
+
+def require_live_hold(hold: Reservation | None, *, now: datetime) -> Reservation:
+    """Return the hold where it is one. Raise `HoldNotFound`, `HoldExpired` or `SeatAlreadyReserved`."""
+    if hold is None or hold.status == Status.CANCELLED:
+        raise HoldNotFound
+    if hold.status == Status.EXPIRED or hold.is_overdue(now):
+        raise HoldExpired(expired_at=hold.expires_at)
+    if hold.status != Status.HELD:
+        raise SeatAlreadyReserved(reservation_id=hold.pk)
+    return hold
+
+
+def require_payable(reservation: Reservation | None, *, now: datetime) -> Reservation:
+    """Return the reservation where it waits for payment, or is paid: that is for the caller to tell.
+
+    Raise `ReservationNotFound` where there is nothing to pay (no reservation, a mere hold, or one that
+    was cancelled) and `HoldExpired` after the deadline.
+    """
+    if reservation is None or reservation.status in (Status.HELD, Status.CANCELLED):
+        raise ReservationNotFound
+    if reservation.status == Status.EXPIRED or reservation.is_overdue(now):
+        raise HoldExpired(expired_at=reservation.expires_at)
+    return reservation
+
+
+def create_hold(
+    *, customer_id: int, concert: Concert, seats: Sequence[Seat], now: datetime
+) -> Reservation:
+    """Write a hold on seats that the caller has locked and found free, all of one performance."""
+    hold = Reservation.objects.create(
+        customer_id=customer_id,
+        performance_id=seats[0].performance_id,
+        status=Status.HELD,
+        total=sum(seat.price for seat in seats),
+        currency=concert.currency,
+        held_at=now,
+        expires_at=now + timedelta(seconds=settings.HOLD_SECONDS),
+    )
+    ReservationSeat.objects.bulk_create(
+        ReservationSeat(reservation=hold, seat=seat, price=seat.price) for seat in seats
+    )
+    return hold
+
+
+def release_overdue_claims(seat_ids: Collection[int], *, now: datetime) -> None:
+    """Expire the overdue reservations that still claim any of these seats, with all their seats.
+
+    The caller has locked the seats. What somebody pays or reserves meanwhile is waited for.
+    """
+    claims = ReservationSeat.objects.filter(seat__in=seat_ids, released_at__isnull=True)
+    overdue = Reservation.objects.overdue(now).filter(pk__in=claims.values("reservation"))
+    expire_reservations([reservation.pk for reservation in lock_rows(overdue)])
+
+
+def expire_reservations(reservation_ids: Collection[int]) -> int:
+    """Write down that these overdue reservations, which the caller has locked, are over since their
+    deadline; free their seats. Return how many."""
+    if not reservation_ids:
+        return 0
+    ReservationSeat.objects.filter(
+        reservation__in=reservation_ids, released_at__isnull=True
+    ).update(
+        released_at=Reservation.objects.filter(pk=OuterRef("reservation")).values("expires_at")
+    )
+    return Reservation.objects.filter(pk__in=reservation_ids).update(
+        status=Status.EXPIRED, ended_at=F("expires_at")
+    )
+
+
+def reserve(hold: Reservation, *, now: datetime) -> None:
+    """Turn a live hold into a reservation that waits for payment; the deadline stays."""
+    hold.status = Status.RESERVED
+    hold.reserved_at = now
+    hold.save(update_fields=["status", "reserved_at"])
+
+
+def confirm(reservation: Reservation, *, payment_id: int, now: datetime) -> None:
+    """Make the seats over to the customer: the reservation is paid."""
+    reservation.status = Status.CONFIRMED
+    reservation.payment_id = payment_id
+    reservation.confirmed_at = now
+    reservation.save(update_fields=["status", "payment_id", "confirmed_at"])
+
+
+def cancel(reservation: Reservation, *, now: datetime) -> None:
+    """End a claim before its time and free its seats."""
+    reservation.lines.filter(released_at__isnull=True).update(released_at=now)
+    reservation.status = Status.CANCELLED
+    reservation.ended_at = now
+    reservation.save(update_fields=["status", "ended_at"])

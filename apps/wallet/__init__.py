@@ -1,0 +1,1 @@
+"""Customers' balances and the ledger that they sum up."""

@@ -1,0 +1,18 @@
+"""The project as an app: it holds the operators' commands and makes the beat schedules."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class EncoreConfig(AppConfig):
+    """Registers the making of the beat schedules after each migration."""
+
+    name = "config"
+    verbose_name = "Encore"
+
+    def ready(self) -> None:
+        from config.schedules import ensure_schedules
+
+        post_migrate.connect(
+            lambda **_kwargs: ensure_schedules(), sender=self, weak=False, dispatch_uid="schedules"
+        )

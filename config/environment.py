@@ -1,0 +1,105 @@
+"""Typed reading of environment variables. A wrong value stops the start with its name and what it should be."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = ("1", "true", "yes", "on")
+FALSE_WORDS = ("0", "false", "no", "off")
+
+_env = environ.Env()
+
+
+def is_set(name: str) -> bool:
+    """Say whether the variable has a value; an empty one counts as not set."""
+    return bool(os.environ.get(name, "").strip())
+
+
+def read_text(name: str, default: str = "") -> str:
+    """Return the text of `name`, or `default`."""
+    return os.environ[name].strip() if is_set(name) else default
+
+
+def read_flag(name: str, default: bool) -> bool:
+    """Return the truth of `name`. Raise `ImproperlyConfigured` on any other word than 1/0, true/false, yes/no, on/off."""
+    word = read_text(name).lower()
+    if not word:
+        return default
+    if word not in TRUE_WORDS + FALSE_WORDS:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {word!r}.")
+    return word in TRUE_WORDS
+
+
+def read_integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
+    """Return the whole number of `name`. Raise `ImproperlyConfigured` when it is none or out of range."""
+    text = read_text(name)
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = None
+    if value is None or not minimum <= value <= maximum:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number from {minimum} to {maximum}, not {text!r}."
+        )
+    return value
+
+
+def read_choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """Return the word of `name`. Raise `ImproperlyConfigured` when it is none of `choices`."""
+    word = read_text(name, default)
+    if word not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {word!r}.")
+    return word
+
+
+def read_list(name: str, default: list[str]) -> list[str]:
+    """Return the comma-separated words of `name`, or `default`."""
+    if not is_set(name):
+        return default
+    return [word.strip() for word in os.environ[name].split(",") if word.strip()]
+
+
+def read_time_zone(name: str, default: str) -> str:
+    """Return an IANA time zone's name. Raise `ImproperlyConfigured` when it is unknown."""
+    zone = read_text(name, default)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ImproperlyConfigured(
+            f"{name} must be an IANA time zone such as Asia/Seoul, not {zone!r}."
+        ) from error
+    return zone
+
+
+def read_database(name: str) -> dict[str, Any]:
+    """Return Django's settings for the PostgreSQL URL of `name`. Raise `ImproperlyConfigured` for any other database."""
+    url = read_text(name)
+    expected = (
+        f"{name} must be a PostgreSQL URL such as postgresql://user:password@host:5432/encore"
+    )
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(f"{expected}.")
+    try:
+        database = dict(_env.db_url_config(url))
+    except (ValueError, environ.ImproperlyConfigured) as error:
+        raise ImproperlyConfigured(f"{expected}: {error}") from error
+    if not database.get("NAME"):
+        raise ImproperlyConfigured(f"{expected}: the database name is missing.")
+    return database
+
+
+def read_cache(name: str, default: str) -> dict[str, Any]:
+    """Return Django's settings for the cache URL of `name`. Raise `ImproperlyConfigured` when it is no such URL."""
+    try:
+        return dict(_env.cache_url_config(read_text(name, default)))
+    except Exception as error:
+        # django-environ raises KeyError, ValueError and its own types here, by kind of mistake.
+        raise ImproperlyConfigured(
+            f"{name} must be a cache URL such as redis://host:6379/1 or locmemcache://."
+        ) from error

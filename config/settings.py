@@ -1,0 +1,330 @@
+"""Django's settings. The environment is read here and nowhere else."""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config.embedded import postgres as embedded_postgres
+from config.environment import (
+    is_set,
+    read_cache,
+    read_choice,
+    read_database,
+    read_flag,
+    read_integer,
+    read_list,
+    read_text,
+    read_time_zone,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(read_text("DATA_DIR", str(BASE_DIR / "data"))).resolve()
+
+# Without DATABASE_URL the database is the embedded one under DATA_DIR: a developer's or a visitor's
+# machine, where DEBUG and a generated key are right. With it this is a deployment.
+EMBEDDED_DATABASE = not is_set("DATABASE_URL")
+DEBUG = read_flag("DEBUG", EMBEDDED_DATABASE)
+
+
+def _local_secret_key(path: Path) -> str:
+    """Return the key kept in `path`, made at first need, readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass  # another process was first; its key is the one
+        finally:
+            fresh.unlink()
+    return path.read_text()
+
+
+SECRET_KEY = read_text("SECRET_KEY")
+ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing: with DEBUG off it must be a secret text of 50 characters or more."
+        )
+    SECRET_KEY = _local_secret_key(DATA_DIR / "secret_key")
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS is missing: with DEBUG off it must name the hosts that are served, "
+        "separated by commas."
+    )
+
+PORT = read_integer("PORT", 8000, minimum=1, maximum=65_535)
+WEB_WORKERS = read_integer("WEB_WORKERS", 2, minimum=1, maximum=256)
+CURRENCY = read_choice("CURRENCY", "KRW", ("KRW", "JPY", "USD", "EUR", "GBP", "TWD"))
+TIME_ZONE = read_time_zone("TIME_ZONE", "Asia/Seoul")
+HOLD_SECONDS = read_integer("HOLD_SECONDS", 300, minimum=1, maximum=86_400)
+SEATS_PER_CUSTOMER = read_integer("SEATS_PER_CUSTOMER", 4, minimum=1, maximum=100)
+SWEEP_SECONDS = read_integer("SWEEP_SECONDS", 1, minimum=1, maximum=3_600)
+IDEMPOTENCY_HOURS = read_integer("IDEMPOTENCY_HOURS", 24, minimum=24, maximum=8_760)
+ROOM_CAPACITY = read_integer("ROOM_CAPACITY", 500, minimum=1, maximum=1_000_000)
+ROOM_ADMIT_PER_MINUTE = read_integer("ROOM_ADMIT_PER_MINUTE", 0, minimum=0, maximum=1_000_000)
+ROOM_SESSION_SECONDS = read_integer("ROOM_SESSION_SECONDS", 600, minimum=10, maximum=86_400)
+ROOM_IDLE_SECONDS = read_integer("ROOM_IDLE_SECONDS", 60, minimum=3, maximum=86_400)
+ACCESS_TOKEN_MINUTES = read_integer("ACCESS_TOKEN_MINUTES", 30, minimum=1, maximum=1_440)
+JWT_JWKS_URL = read_text("JWT_JWKS_URL")
+JWT_ISSUER = read_text("JWT_ISSUER")
+JWT_AUDIENCE = read_text("JWT_AUDIENCE")
+if any((JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE)) and not all(
+    (JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE)
+):
+    raise ImproperlyConfigured(
+        "JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE must be set together or not at all."
+    )
+THROTTLE_ENABLED = read_flag("THROTTLE_ENABLED", True)
+THROTTLE_CUSTOMER_PER_MINUTE = read_integer(
+    "THROTTLE_CUSTOMER_PER_MINUTE", 600, minimum=1, maximum=1_000_000
+)
+THROTTLE_ADDRESS_PER_MINUTE = read_integer(
+    "THROTTLE_ADDRESS_PER_MINUTE", 1_200, minimum=1, maximum=1_000_000
+)
+THROTTLE_LOGIN_PER_MINUTE = read_integer(
+    "THROTTLE_LOGIN_PER_MINUTE", 60, minimum=1, maximum=1_000_000
+)
+# How many proxies of ours stand in front and write X-Forwarded-For; 0 believes none of that header.
+PROXY_COUNT = read_integer("PROXY_COUNT", 0, minimum=0, maximum=10)
+HTTPS_ONLY = read_flag("HTTPS_ONLY", not DEBUG and not EMBEDDED_DATABASE)
+
+INSTALLED_APPS = [
+    "config.apps.EncoreConfig",
+    "apps.core",
+    "apps.accounts",
+    "apps.concerts",
+    "apps.wallet",
+    "apps.queue",
+    "apps.reservations",
+    "apps.payments",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Locks are waited for this long before the answer is "busy"; a statement that runs longer is cut off.
+LOCK_TIMEOUT_MS = 3_000
+STATEMENT_TIMEOUT_MS = 30_000
+DATABASE_POOL_SIZE = read_integer("DATABASE_POOL_SIZE", 8, minimum=1, maximum=1_000)
+
+if EMBEDDED_DATABASE:
+    _database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": embedded_postgres.DATABASE_NAME,
+        "USER": embedded_postgres.ROLE,
+        "HOST": str(embedded_postgres.socket_directory(DATA_DIR)),
+    }
+else:
+    _database = read_database("DATABASE_URL")
+
+DATABASES = {
+    "default": {
+        **_database,
+        # The pool keeps connections open between requests; it excludes CONN_MAX_AGE.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            **_database.get("OPTIONS", {}),
+            "connect_timeout": 5,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
+            f" -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": read_cache("CACHE_URL", "locmemcache://encore")}
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "ko"
+LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# The embedded default serves straight from the packages; an image collects its files when it is built.
+WHITENOISE_USE_FINDERS = EMBEDDED_DATABASE
+if EMBEDDED_DATABASE:
+    STATIC_ROOT.mkdir(exist_ok=True)
+WHITENOISE_AUTOREFRESH = False
+
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+# A body over this many bytes is refused before it is read.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.permissions.KnownCustomer"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.core.media.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.media.JsonParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.core.throttles.RequestThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.core.problems.answer_exception",
+    "NUM_PROXIES": PROXY_COUNT,
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    # Times and dates reach the renderer as they are, in UTC, whatever TIME_ZONE the admin shows.
+    "DATETIME_FORMAT": None,
+    "DATE_FORMAT": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "USER_ID_CLAIM": "sub",
+    "ISSUER": "encore",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Encore",
+    "DESCRIPTION": "Concert tickets, sold fairly: a waiting room, seats held for five minutes, a wallet.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "LineStatusEnum": ["waiting", "admitted"],
+        "SeatStatusEnum": ["available", "held", "reserved", "sold", "blocked"],
+        "ReservationStatusEnum": "apps.reservations.selectors.PUBLIC_STATUSES",
+        "PaymentStatusEnum": "apps.payments.models.Payment.Status",
+    },
+}
+
+# Celery. Without CELERY_BROKER_URL the broker is PostgreSQL itself, through kombu's pgmq transport:
+# a database of its own beside the embedded one, or the schema `pgmq` of the external one.
+BROKER_IS_PGMQ = not is_set("CELERY_BROKER_URL")
+BROKER_CONNINFO = ""
+CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "pgmq://")
+CELERY_TASK_DEFAULT_QUEUE = "encore"
+if BROKER_IS_PGMQ:
+    if EMBEDDED_DATABASE:
+        BROKER_CONNINFO = embedded_postgres.EmbeddedPostgres(DATA_DIR).conninfo(
+            embedded_postgres.BROKER_DATABASE_NAME
+        )
+    else:
+        from psycopg.conninfo import make_conninfo
+
+        BROKER_CONNINFO = make_conninfo(read_text("DATABASE_URL"))
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "conn_string": BROKER_CONNINFO,
+        "init_extension": False,
+        "use_notify": True,
+        "notify_throttle_interval_ms": 0,
+        "wait_time_seconds": 0,
+        "polling_interval": 1,
+        "pool_size": 2,
+        "pool_timeout": 5,
+    }
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = TIME_ZONE
+
+LOG_FORMAT = read_choice("LOG_FORMAT", "console", ("console", "json"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "console": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # Django's own handler would write each line twice, and a refusal is an answer, no trouble.
+        "django": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},
+        # Beat and the worker would write a line for each of the sweeps every second.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django_celery_beat.schedulers": {"level": "WARNING"},
+        "pgmq": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,110 @@
+"""Fixtures that more than one folder of tests needs."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from apps.accounts.models import User
+from apps.concerts.models import Performance, Seat
+from apps.core import clock
+from apps.queue.models import QueueEntry, WaitingRoom
+from tests.factories import (
+    NOW,
+    PerformanceFactory,
+    QueueEntryFactory,
+    RoomFactory,
+    UserFactory,
+    make_seats,
+)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Let tests with real connections empty the ledger between them; one test puts the fence back."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE wallet_walletentry DISABLE TRIGGER wallet_entry_no_truncate")
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_clean(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+
+
+class Clock:
+    """A clock that tests move. Views, tasks and commands read it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def move(self, **delta: float) -> datetime:
+        """Move by a timedelta's arguments and return the new time."""
+        self.now += timedelta(**delta)
+        return self.now
+
+
+@pytest.fixture
+def clock_at_now(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stop the clock of the interfaces at `NOW`; move it with `move(seconds=…)`.
+
+    Access tokens are checked by the real clock, so those of `sign_in` are good whatever this says.
+    """
+    stopped = Clock(NOW)
+    monkeypatch.setattr(clock, "timezone", SimpleNamespace(now=lambda: stopped.now))
+    return stopped
+
+
+@pytest.fixture
+def room(db: None) -> WaitingRoom:
+    return RoomFactory()
+
+
+@pytest.fixture
+def performance(room: WaitingRoom) -> Performance:
+    return PerformanceFactory()
+
+
+@pytest.fixture
+def seats(performance: Performance) -> list[Seat]:
+    return make_seats(performance, 4)
+
+
+@pytest.fixture
+def customer(db: None) -> User:
+    return UserFactory()
+
+
+@pytest.fixture
+def sign_in() -> Callable[..., APIClient]:
+    """Return a maker of API clients: `sign_in(customer)`, `sign_in(customer, entry)`."""
+
+    def make(customer: User, entry: QueueEntry | None = None, **headers: str) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        headers["HTTP_AUTHORIZATION"] = f"Bearer {AccessToken.for_user(customer)}"
+        if entry is not None:
+            headers["HTTP_X_QUEUE_TOKEN"] = f"token-{entry.number}"
+        client.credentials(**headers)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def admitted(room: WaitingRoom, customer: User) -> QueueEntry:
+    """The customer's entry, admitted to `main` at `NOW`; its token is `token-<number>`."""
+    return QueueEntryFactory(room=room, customer=customer, admitted=True)
+
+
+@pytest.fixture
+def buyer(
+    sign_in: Callable[..., APIClient], customer: User, admitted: QueueEntry, clock_at_now: Clock
+) -> APIClient:
+    """A client of a customer who is inside `main`, with the clock at `NOW`."""
+    return sign_in(customer, admitted)
