@@ -7,9 +7,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
+# Django's names of what libpq calls otherwise.
+LIBPQ_OPTIONS = {
+    "NAME": "dbname",
+    "USER": "user",
+    "PASSWORD": "password",
+    "HOST": "host",
+    "PORT": "port",
+}
 
 _env = environ.Env()
 
@@ -78,7 +88,10 @@ def read_time_zone(name: str, default: str) -> str:
 
 
 def read_database(name: str) -> dict[str, Any]:
-    """Return Django's settings for the PostgreSQL URL of `name`. Raise `ImproperlyConfigured` for any other database."""
+    """Return Django's settings for the PostgreSQL URL of `name`, read as libpq reads it.
+
+    Raise `ImproperlyConfigured` for any other database.
+    """
     url = read_text(name)
     expected = (
         f"{name} must be a PostgreSQL URL such as postgresql://user:password@host:5432/encore"
@@ -86,12 +99,17 @@ def read_database(name: str) -> dict[str, Any]:
     if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(f"{expected}.")
     try:
-        database = dict(_env.db_url_config(url))
-    except (ValueError, environ.ImproperlyConfigured) as error:
-        raise ImproperlyConfigured(f"{expected}: {error}") from error
-    if not database.get("NAME"):
-        raise ImproperlyConfigured(f"{expected}: the database name is missing.")
-    return database
+        options = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        # What is wrong is told, the URL is not: it may hold a password.
+        raise ImproperlyConfigured(f"{expected}.") from error
+    if not options.get("dbname"):
+        raise ImproperlyConfigured(f"{expected}: the database's name is missing.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{key: options.pop(option, "") for key, option in LIBPQ_OPTIONS.items()},
+        "OPTIONS": options,
+    }
 
 
 def read_cache(name: str, default: str) -> dict[str, Any]:

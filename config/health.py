@@ -1,11 +1,14 @@
-"""`/healthz`: the process is up. `/readyz`: what it stands on is up."""
+"""`/healthz`: the process is up. `/readyz`: what it stands on is up.
+
+Probes ask by address, not by name, and without HTTPS: they are answered before anything looks at that.
+"""
 
 import logging
 from collections.abc import Callable
 
 from celery import current_app
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 
 from apps.core.clock import read_clock
@@ -73,3 +76,18 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {"status": "ok" if ready else "not ready", "checks": results}, status=200 if ready else 503
     )
+
+
+PATHS = {"/healthz": healthz, "/readyz": readyz}
+
+
+def answer_probes(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Return the middleware that answers probes and passes everything else on."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        answer = PATHS.get(request.path)
+        return answer(request) if answer else get_response(request)
+
+    return middleware

@@ -3,6 +3,7 @@
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -117,6 +118,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.health.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -150,8 +152,11 @@ TEMPLATES = [
 # Locks are waited for this long before the answer is "busy"; a statement that runs longer is cut off.
 LOCK_TIMEOUT_MS = 3_000
 STATEMENT_TIMEOUT_MS = 30_000
+# A process that stands still in the middle of a transaction loses it, and its locks, after this long.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
 DATABASE_POOL_SIZE = read_integer("DATABASE_POOL_SIZE", 8, minimum=1, maximum=1_000)
 
+_database: dict[str, Any]
 if EMBEDDED_DATABASE:
     _database = {
         "ENGINE": "django.db.backends.postgresql",
@@ -171,7 +176,8 @@ DATABASES = {
             **_database.get("OPTIONS", {}),
             "connect_timeout": 5,
             "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
-            f" -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
             "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
         },
     }
@@ -207,7 +213,6 @@ if EMBEDDED_DATABASE:
 WHITENOISE_AUTOREFRESH = False
 
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY

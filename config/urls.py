@@ -6,9 +6,10 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.core.problems import answer_unknown_api
-from config import health
 
 API_APPS = ("accounts", "queue", "concerts", "reservations", "payments", "wallet")
+
+admin.site.site_header = admin.site.site_title = "Encore"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
@@ -21,8 +22,6 @@ urlpatterns = [
     ),
     path("api/<path:unknown>", answer_unknown_api),
     path("admin/", admin.site.urls),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
 ]
 
 handler400 = "apps.core.problems.answer_bad_request"

@@ -1,6 +1,6 @@
 """Who may ask at all."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -9,12 +9,11 @@ from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
 from apps.accounts.selectors import is_known_customer
 
 
-def require_signed_in(request: Request) -> int:
-    """Return the id of the customer who signed in. Raise `NotAuthenticated`."""
+def customer_id_of(request: Request) -> int:
+    """Return the id of the customer who signed in. Raise `NotAuthenticated` where nobody did."""
     if request.user is None:
         raise NotAuthenticated
-    customer_id: int = request.user.pk
-    return customer_id
+    return cast(int, request.user.pk)
 
 
 def require_known_customer(customer_id: int) -> None:
@@ -28,5 +27,5 @@ class KnownCustomer(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return True, or raise `NotAuthenticated` or `InvalidAccessToken`."""
-        require_known_customer(require_signed_in(request))
+        require_known_customer(customer_id_of(request))
         return True

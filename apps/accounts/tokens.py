@@ -36,7 +36,7 @@ def read_access_token(token: str) -> int:
     Raise `InvalidAccessToken` when it is bad or expired.
     """
     try:
-        return _read_subject(AccessToken(token))
+        return _read_subject(AccessToken(token))  # type: ignore[arg-type]
     except TokenError as error:
         raise InvalidAccessToken from error
 
@@ -44,7 +44,7 @@ def read_access_token(token: str) -> int:
 def read_refresh_token(token: str) -> tuple[int, str]:
     """Return the customer id and the password claim of a refresh token. Raise `InvalidAccessToken`."""
     try:
-        refresh = RefreshToken(token)
+        refresh = RefreshToken(token)  # type: ignore[arg-type]
     except TokenError as error:
         raise InvalidAccessToken from error
     return _read_subject(refresh), str(refresh.payload.get(PASSWORD_CLAIM, ""))

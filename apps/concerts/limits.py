@@ -9,3 +9,15 @@ CANCEL_UNTIL_HOURS_DEFAULT = 24
 CANCEL_UNTIL_HOURS_MAX = 8_760
 # The room that serves every concert that has none of its own.
 MAIN_ROOM = "main"
+
+# The concert file. Its texts are as long as the columns that they go into.
+FILE_BYTES_MAX = 50_000_000
+CONCERTS_PER_FILE_MAX = 1_000
+SEATS_PER_FILE_MAX = 500_000
+SECTIONS_PER_PERFORMANCE_MAX = 1_000
+ROWS_PER_SECTION_MAX = 1_000
+SEATS_PER_ROW_MAX = 1_000
+COORDINATE_MAX = 1_000_000
+DESCRIPTION_LENGTH_MAX = 20_000
+YEAR_MIN = 2_000
+YEAR_MAX = 2_199

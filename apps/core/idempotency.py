@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.conf import settings
@@ -37,7 +37,7 @@ def answer_once(
     with transaction():
         if key is None:
             return Response(act(), status=status)
-        customer_id: int = request.user.pk
+        customer_id = cast(int, request.user.pk)
         lock_key(customer_id=customer_id, key=key)
         digest = digest_request(request)
         kept = IdempotencyKey.objects.filter(customer_id=customer_id, key=key).first()

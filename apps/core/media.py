@@ -1,7 +1,7 @@
 """JSON in and out. Broken, foreign or oversized bodies become a precise 4xx before a view sees them."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -59,7 +59,7 @@ class JsonParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the object; an empty body is an empty object."""
-        limit = cast(int, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise RequestDataTooBig

@@ -34,7 +34,7 @@ class CursorPages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except exceptions.NotFound:
-            cursor = Cursor(0, False, "?")
+            cursor = Cursor(0, False, "?")  # type: ignore[arg-type]
         if cursor and cursor.position is not None:
             position = str(cursor.position)
             if not (position.isascii() and position.isdigit() and int(position[:20]) <= ID_MAX):

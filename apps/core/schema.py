@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from django.utils import translation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -55,13 +56,14 @@ def problems(*kinds: type[DomainError]) -> dict[tuple[int, str], OpenApiResponse
 
 
 def _example_of(kind: type[DomainError]) -> OpenApiExample:
-    body: dict[str, Any] = problem_body(kind, kind.example)
+    with translation.override("en"):
+        body: dict[str, Any] = {
+            name: str(value) if name in ("title", "detail") else value
+            for name, value in problem_body(kind, kind.example).items()
+        }
     return OpenApiExample(
         kind.code,
-        {
-            name: str(value) if name in ("title", "detail") else value
-            for name, value in body.items()
-        },
+        body,
         response_only=True,
         media_type=CONTENT_TYPE,
         status_codes=[str(status_of(kind))],

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from apps.accounts.permissions import KnownCustomer
+from apps.accounts.permissions import KnownCustomer, customer_id_of
 from apps.core.clock import read_clock
 from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidRequest
 from apps.core.fields import IdField
@@ -85,7 +85,7 @@ class PaymentViewSet(GenericViewSet[Payment]):
 
     def get_queryset(self) -> Any:
         """Return the customer's payments."""
-        return selectors.list_payments(self.request.user.pk)
+        return selectors.list_payments(customer_id_of(self.request))
 
     @extend_schema(
         operation_id="pay_reservation",
@@ -182,7 +182,9 @@ class CancellationViewSet(ViewSet):
 
         def act() -> Any:
             reservation = services.cancel_reservation(
-                customer_id=request.user.pk, reservation_id=min(reservation_id, ID_MAX), now=now
+                customer_id=customer_id_of(request),
+                reservation_id=min(reservation_id, ID_MAX),
+                now=now,
             )
             return ReservationOutput(reservation).data
 

@@ -32,3 +32,7 @@ SESSION_SECONDS_MIN = 10
 SESSION_SECONDS_MAX = 86_400
 CAPACITY_MAX = 1_000_000
 ADMIT_PER_MINUTE_MAX = 1_000_000
+
+# How many batches of the line's head one admission looks at: a million silent people at the head are
+# for the sweep, not for the next customer's request.
+ADMISSION_BATCHES_MAX = 5

@@ -31,7 +31,8 @@ class RoomStatus:
 
 def get_room(slug: str) -> WaitingRoom:
     """Return a room. Raise `RoomNotFound`."""
-    room = WaitingRoom.objects.filter(slug=slug).first()
+    # PostgreSQL refuses a NUL in a text, and no slug has one.
+    room = None if "\0" in slug else WaitingRoom.objects.filter(slug=slug).first()
     if room is None:
         raise RoomNotFound
     return room

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Q, Value, When
-from django.db.models.functions import Least
 
 from apps.accounts.errors import InvalidAccessToken
 from apps.accounts.permissions import require_known_customer
@@ -18,6 +16,7 @@ from apps.queue.models import QueueEntry, WaitingRoom, hash_token
 from apps.queue.selectors import LineStatus, find_entry, get_line_status
 from apps.queue.transitions import (
     admit_next,
+    end_by_clock,
     end_entry,
     lock_entry,
     measure_admissions_per_second,
@@ -171,23 +170,10 @@ def expire_queue(*, now: datetime) -> int:
 
 def expire_batch(room: WaitingRoom, *, now: datetime) -> int:
     """End up to `SWEEP_BATCH` overdue entries of a room in one transaction; return how many."""
-    idle_at = ExpressionWrapper(
-        F("last_seen_at") + timedelta(seconds=room.idle_seconds), output_field=DateTimeField()
-    )
     with transaction():
         overdue = lock_rows(
             QueueEntry.objects.overdue(room, now).only("pk"),
             limit=limits.SWEEP_BATCH,
             skip_locked=True,
         )
-        return QueueEntry.objects.filter(pk__in=[entry.pk for entry in overdue]).update(
-            state=QueueEntry.State.ENDED,
-            ended_at=Least(idle_at, F("session_expires_at")),
-            end_reason=Case(
-                When(
-                    Q(session_expires_at__lt=idle_at),
-                    then=Value(QueueEntry.EndReason.SESSION_OVER),
-                ),
-                default=Value(QueueEntry.EndReason.IDLE),
-            ),
-        )
+        return end_by_clock(room, [entry.pk for entry in overdue])

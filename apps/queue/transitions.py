@@ -1,8 +1,20 @@
 """Steps on queue entries and rooms that the caller has locked."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    Min,
+    Q,
+    Value,
+    When,
+)
+from django.db.models.functions import Least
 
 from apps.concerts.models import Concert
 from apps.core.db import lock_row, lock_rows
@@ -70,29 +82,74 @@ def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime)
     entry.save(update_fields=["state", "ended_at", "end_reason"])
 
 
+def end_by_clock(room: WaitingRoom, entry_ids: Collection[int]) -> int:
+    """Write down that the clock has ended these entries of the room, which the caller has locked:
+    when, and by which of their limits. Return how many."""
+    idle_at = ExpressionWrapper(
+        F("last_seen_at") + timedelta(seconds=room.idle_seconds), output_field=DateTimeField()
+    )
+    return QueueEntry.objects.filter(pk__in=entry_ids).update(
+        state=QueueEntry.State.ENDED,
+        ended_at=Least(idle_at, F("session_expires_at")),
+        end_reason=Case(
+            When(Q(session_expires_at__lt=idle_at), then=Value(QueueEntry.EndReason.SESSION_OVER)),
+            default=Value(QueueEntry.EndReason.IDLE),
+        ),
+    )
+
+
 def admit_next(room: WaitingRoom, *, now: datetime) -> int:
     """Let in as many as the room has places and its rate allows, in order; return how many.
 
-    The caller has locked the room: two admitters would each see the same free places.
+    The caller has locked the room: two admitters would each see the same free places. Whoever is
+    passed over, or whose place is given away, is ended here and now: a call of theirs that is on its
+    way must not bring them back beside, or behind, those who took their turn.
     """
-    free = count_free_places(room, now=now) if room.lets_in else 0
-    if free == 0:
+    if not room.lets_in:
         return 0
-    admitted = lock_rows(QueueEntry.objects.waiting(room, now), limit=free)
-    if admitted:
-        QueueEntry.objects.filter(pk__in=[entry.pk for entry in admitted]).update(
-            state=QueueEntry.State.ADMITTED,
-            admitted_at=now,
-            session_expires_at=now + timedelta(seconds=room.session_seconds),
+    free = count_free_places(room, now=now)
+    admitted = 0
+    batch = free
+    for _batch in range(limits.ADMISSION_BATCHES_MAX):
+        if admitted == free:
+            break
+        head = lock_rows(
+            QueueEntry.objects.filter(room=room, state=QueueEntry.State.WAITING), limit=batch
         )
-        room.now_serving = admitted[-1].number
-        room.save(update_fields=["now_serving"])
-    return len(admitted)
+        silent = [entry.pk for entry in head if entry.last_seen_at <= room.silent_since(now)]
+        end_by_clock(room, silent)
+        next_in = [entry for entry in head if entry.pk not in set(silent)][: free - admitted]
+        admitted += enter(room, next_in, now=now)
+        if len(head) < batch:
+            break
+        # Many silent people at the head are rare, and then there are a lot of them.
+        batch = max(free, limits.SWEEP_BATCH)
+    return admitted
+
+
+def enter(room: WaitingRoom, entries: Sequence[QueueEntry], *, now: datetime) -> int:
+    """Let these entries in, which the caller has locked; return how many."""
+    if not entries:
+        return 0
+    QueueEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+        state=QueueEntry.State.ADMITTED,
+        admitted_at=now,
+        session_expires_at=now + timedelta(seconds=room.session_seconds),
+    )
+    room.now_serving = entries[-1].number
+    room.save(update_fields=["now_serving"])
+    return len(entries)
 
 
 def count_free_places(room: WaitingRoom, *, now: datetime) -> int:
-    """Return how many may enter now, by capacity and by the entries of the last minute."""
-    free = room.capacity - QueueEntry.objects.admitted(room, now).count()
+    """Return how many may enter now, by capacity and by the entries of the last minute.
+
+    Ends those inside whom the clock has put out. The caller has locked the room.
+    """
+    inside = QueueEntry.objects.filter(room=room, state=QueueEntry.State.ADMITTED)
+    over = QueueEntry.objects.overdue(room, now).filter(state=QueueEntry.State.ADMITTED)
+    end_by_clock(room, [entry.pk for entry in lock_rows(over.only("pk"))])
+    free = room.capacity - inside.count()
     if room.admit_per_minute:
         last_minute = QueueEntry.objects.filter(
             room=room, admitted_at__gt=now - timedelta(minutes=1)

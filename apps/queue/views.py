@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
-from apps.accounts.permissions import KnownCustomer
+from apps.accounts.permissions import KnownCustomer, customer_id_of
 from apps.concerts.errors import ConcertNotFound
 from apps.concerts.limits import MAIN_ROOM
 from apps.concerts.selectors import get_concert
@@ -135,7 +135,7 @@ class QueueTokenViewSet(ViewSet):
         concert_id = data.validated_data.get("concert_id")
         room_slug = MAIN_ROOM if concert_id is None else get_concert(concert_id).room
         issued = services.issue_token(
-            customer_id=request.user.pk, room_slug=room_slug, now=read_clock()
+            customer_id=customer_id_of(request), room_slug=room_slug, now=read_clock()
         )
         answer = {**LineStatusOutput(issued.status).data, "token": issued.token}
         return answer_status(answer, issued.status, code=201)

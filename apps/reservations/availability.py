@@ -94,11 +94,16 @@ def list_free_seats(performances: Sequence[Performance], *, now: datetime) -> li
         .values("performance_id")
         .annotate(count=Count("pk"), price_min=Min("price"), price_max=Max("price"))
     )
-    by_performance = {row.pop("performance_id"): row for row in counted}
+    by_performance = {row["performance_id"]: row for row in counted}
     return [
-        FreeSeats(performance=performance, **by_performance[performance.pk])
+        FreeSeats(
+            performance=performance,
+            count=row["count"],
+            price_min=row["price_min"],
+            price_max=row["price_max"],
+        )
         for performance in performances
-        if performance.pk in by_performance
+        if (row := by_performance.get(performance.pk))
     ]
 
 

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from apps.accounts.permissions import KnownCustomer
+from apps.accounts.permissions import KnownCustomer, customer_id_of
 from apps.concerts.errors import ConcertNotFound, DateNotBookable, SeatNotFound
 from apps.concerts.models import Performance
 from apps.concerts.selectors import (
@@ -301,7 +301,7 @@ class HoldViewSet(GenericViewSet[Reservation]):
 
     def get_queryset(self) -> Any:
         """Return the customer's live holds."""
-        return selectors.list_live_holds(self.request.user.pk, now=read_clock())
+        return selectors.list_live_holds(customer_id_of(self.request), now=read_clock())
 
     @extend_schema(
         operation_id="hold_seats",
@@ -376,7 +376,7 @@ class HoldViewSet(GenericViewSet[Reservation]):
     def retrieve(self, request: Request, hold_id: int) -> Response:
         """Answer a live hold."""
         hold = require_live_hold(
-            selectors.find_own(request.user.pk, min(hold_id, ID_MAX)), now=read_clock()
+            selectors.find_own(customer_id_of(request), min(hold_id, ID_MAX)), now=read_clock()
         )
         require_room_of(entry_of(request), hold.performance.concert)
         return Response(self.get_serializer(hold).data)
@@ -413,7 +413,9 @@ class ReservationViewSet(GenericViewSet[Reservation]):
         status = self.request.query_params.get("status")
         if status is not None and status not in selectors.PUBLIC_STATUSES:
             raise InvalidRequest.of("status", "invalid_choice", _("There is no such status."))
-        return selectors.list_reservations(self.request.user.pk, now=read_clock(), status=status)
+        return selectors.list_reservations(
+            customer_id_of(self.request), now=read_clock(), status=status
+        )
 
     @extend_schema(
         operation_id="reserve_hold",

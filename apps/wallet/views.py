@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
+from apps.accounts.permissions import customer_id_of
 from apps.core.clock import read_clock
 from apps.core.errors import (
     Busy,
@@ -55,7 +56,7 @@ class ChargeInput(serializers.Serializer[None]):
     )
 
 
-class ChargeOutput(serializers.Serializer[None]):
+class ChargeOutput(serializers.Serializer[Any]):
     """The balance after a charge, and the charge."""
 
     balance = serializers.IntegerField()
@@ -71,7 +72,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
 
     def get_queryset(self) -> Any:
         """Return the customer's ledger."""
-        return selectors.list_entries(self.request.user.pk)
+        return selectors.list_entries(customer_id_of(self.request))
 
     @extend_schema(
         operation_id="get_wallet",
@@ -87,7 +88,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
     )
     def retrieve(self, request: Request) -> Response:
         """Answer the balance (7.1.1)."""
-        return Response(WalletOutput(selectors.get_wallet(request.user.pk)).data)
+        return Response(WalletOutput(selectors.get_wallet(customer_id_of(request))).data)
 
     @extend_schema(
         operation_id="charge_wallet",
@@ -114,7 +115,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
 
         def act() -> Any:
             wallet, entry = services.charge_wallet(
-                customer_id=request.user.pk, amount=data.validated_data["amount"], now=now
+                customer_id=customer_id_of(request), amount=data.validated_data["amount"], now=now
             )
             return ChargeOutput(
                 {"balance": wallet.balance, "currency": wallet.currency, "entry": entry}

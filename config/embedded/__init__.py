@@ -1,4 +1,4 @@
-"""The embedded default: a real PostgreSQL from a wheel, and the supervisor that keeps Encore's processes running.
+"""The embedded default: a real PostgreSQL from a wheel, and a supervisor for Encore's processes.
 
-Nothing here imports Django: the settings and the test suite read from here before Django is set up.
+Nothing here imports Django: settings and test suite read from here before Django is set up.
 """

@@ -9,7 +9,7 @@ _INSTALL_LOCK = 7_301_994_226_117_485_071
 
 
 def install_schema(conninfo: str, queues: Sequence[str]) -> None:
-    """Install pgmq's schema if it is missing, and make `queues`; again, or twice at once, is harmless.
+    """Install pgmq's schema if it is missing, and make `queues`; safe to repeat, and twice at once.
 
     The role must own the database; it need be no superuser. Raises `psycopg.Error`.
     """

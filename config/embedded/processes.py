@@ -22,14 +22,15 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 def set_parent_death_signal(signal_number: int) -> None:
     """Ask the kernel to send `signal_number` to this process when the thread that started it ends.
 
-    A change of user clears the wish, so call it after one. Does nothing but on Linux. Raises `OSError`.
+    A change of user clears the wish, so call it after one. For Linux; elsewhere it does nothing.
+    Raises `OSError`.
     """
     if _libc is not None and _libc.prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Make this process receive `signal_number` when its parent ends, or at once if it already has."""
+    """Make this process receive `signal_number` when its parent ends, at once if it has."""
     expected = multiprocessing.parent_process()
     parent = os.getppid() if expected is None or expected.pid is None else expected.pid
     set_parent_death_signal(signal_number)
@@ -41,7 +42,7 @@ def die_with_parent(signal_number: int) -> None:
 def child_setup(
     *, death_signal: int, identity: Identity | None = None, parent: int | None = None
 ) -> Callable[[], None]:
-    """Return what a child runs between fork and exec: take `identity`, then end with `parent` (this process)."""
+    """Return what a child runs before exec: take `identity`, end with `parent` (this process)."""
     expected_parent = os.getpid() if parent is None else parent
 
     def setup() -> None:
@@ -79,7 +80,8 @@ def spawn(
         env=None if environment is None else dict(environment),
         cwd=working_directory,
         start_new_session=True,
-        preexec_fn=child_setup(death_signal=death_signal, identity=identity),
+        # subprocess has no option for these; `child_setup` takes no locks that threads may hold.
+        preexec_fn=child_setup(death_signal=death_signal, identity=identity),  # noqa: PLW1509
     )
 
 
@@ -95,7 +97,7 @@ def has_ended(process: "subprocess.Popen[bytes]") -> bool:
 
 
 def reap(process: "subprocess.Popen[bytes]") -> int:
-    """Kill what is left of an ended process's group, and return its exit status (negative: a signal)."""
+    """Kill the rest of an ended process's group; return its exit status (negative: a signal)."""
     signal_group(process, signal.SIGKILL)
     return process.wait()
 

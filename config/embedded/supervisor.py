@@ -1,4 +1,4 @@
-"""Keeps a set of programs running: starts them, passes on their output, restarts the dead, stops all in reverse."""
+"""Keeps programs running: starts them, passes on their output, restarts the dead, stops all."""
 
 import contextlib
 import selectors
@@ -69,7 +69,7 @@ class Supervisor:
             self._wake_sender.close()
 
     def start(self, program: Program) -> None:
-        """Start a program that is restarted whenever it ends. Raises `StopRequested`, `SupervisorError`."""
+        """Start a program, again whenever it ends. Raises `StopRequested`, `SupervisorError`."""
         self.check_stop()
         child = Child(program, self._timing)
         self._children.append(child)
@@ -91,7 +91,10 @@ class Supervisor:
     def wait_until(
         self, condition: Callable[[], bool], *, timeout_s: float, what: str, poll_s: float = 0.05
     ) -> None:
-        """Supervise until `condition` holds. Raises `SupervisorError` after `timeout_s`, and `StopRequested`."""
+        """Supervise until `condition` holds.
+
+        Raises `SupervisorError` after `timeout_s` seconds, and `StopRequested`.
+        """
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -100,7 +103,7 @@ class Supervisor:
             self.check_stop()
 
     def run_forever(self) -> None:
-        """Supervise until a signal asks to stop: `StopRequested`. Raises `SupervisorError` as well."""
+        """Supervise until a signal asks to stop. Raises `StopRequested`, `SupervisorError`."""
         while True:
             self.check_stop()
             self._turn()
@@ -110,8 +113,12 @@ class Supervisor:
         if self._stop_requested_at is not None:
             raise StopRequested
 
+    def has_children(self) -> bool:
+        """Say whether there is anything to stop."""
+        return bool(self._children)
+
     def stop_all(self) -> None:
-        """Stop every child, the last started first, each by its own steps; at a second Ctrl-C by force."""
+        """Stop every child, the last started first; after a second Ctrl-C by force."""
         self._stopping = True
         while self._children:
             child = self._children[-1]
@@ -135,7 +142,7 @@ class Supervisor:
         signal_group(child.process, signal.SIGKILL)
 
     def _turn(self, limit_s: float | None = None) -> None:
-        """Pass on output, notice deaths, restart what is due; at most `limit_s` seconds, or until a signal."""
+        """Pass on output, notice deaths, restart what is due; take `limit_s` at the longest."""
         for key, _ in self._selector.select(self._pause(limit_s)):
             if isinstance(key.data, Child):
                 self._read(key.data)

@@ -7,56 +7,34 @@ import http.client
 import os
 import signal
 import socket
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
+from config.embedded import programs
 from config.embedded.child import Program, Timing
 from config.embedded.cluster import SERVER_ENVIRONMENT, EmbeddedPostgresError
 from config.embedded.postgres import STOP_STEPS, EmbeddedPostgres
 from config.embedded.processes import die_with_parent
+from config.embedded.programs import Options
 from config.embedded.supervisor import StopRequested, Supervisor, SupervisorError
 from config.embedded.terminal import Terminal
 
 _DATABASE_LIMIT_SECONDS = 120.0
 _READY_LIMIT_SECONDS = 60.0
 _REQUEST_LIMIT_SECONDS = 2.0
-# Each thread of a web worker holds one database connection while it answers.
-_WEB_THREADS = 4
 
 
 class AlreadyRunning(Exception):
     """Another `up` holds the data folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What to start. `environment` is laid over this process's own for every child of Encore's.
-
-    `broker_conninfo` is empty unless the broker is pgmq; `broker_queues` are then made before the worker.
-    """
-
-    project_dir: Path
-    data_dir: Path
-    host: str
-    port: int
-    web_workers: int
-    environment: Mapping[str, str]
-    embedded_database: bool
-    broker_conninfo: str
-    broker_queues: Sequence[str]
-    load_demo: bool
-    stop_with_parent: bool
-
-
 def run(*, options: Options, terminal: Terminal, timing: Timing | None = None) -> int:
-    """Start everything, supervise it, stop it; return the exit status, 0 only after a requested stop."""
+    """Start all, supervise it, stop it; return the exit status, 0 only after a requested stop."""
     with Supervisor(terminal=terminal, timing=timing) as supervisor:
         try:
             if options.stop_with_parent:
                 die_with_parent(signal.SIGTERM)
-            with hold_data_dir(options.data_dir):
+            with hold_data_dir(data_dir=options.data_dir):
                 try:
                     _start(options, supervisor, terminal)
                     supervisor.run_forever()
@@ -72,8 +50,8 @@ def run(*, options: Options, terminal: Terminal, timing: Timing | None = None) -
 
 
 @contextlib.contextmanager
-def hold_data_dir(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this process alone. Raises `AlreadyRunning` with the holder's process id."""
+def hold_data_dir(*, data_dir: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone. Raises `AlreadyRunning` naming the holder."""
     data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / "up.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -92,7 +70,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def require_free_port(host: str, port: int) -> None:
+def require_free_port(*, host: str, port: int) -> None:
     """Raise `SupervisorError` if nothing can listen on the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -103,7 +81,8 @@ def require_free_port(host: str, port: int) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise SupervisorError(
-                    f"Port {port} on {host} is in use. Stop what uses it, or choose another: PORT={port + 1}."
+                    f"Port {port} on {host} is in use. Stop what uses it, or choose another port, "
+                    "as in `make run PORT=8080`."
                 ) from None
             raise SupervisorError(
                 f"Port {port} on {host} cannot be used: {error.strerror}."
@@ -111,19 +90,19 @@ def require_free_port(host: str, port: int) -> None:
 
 
 def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None:
-    require_free_port(options.host, options.port)
+    require_free_port(host=options.host, port=options.port)
     if options.embedded_database:
         _start_database(options, supervisor, terminal)
     if options.broker_conninfo:
         _install_broker(options)
         terminal.say_step("message queue ready")
-    supervisor.run(_manage(options, "migrate", "migrate", "--no-input"))
+    supervisor.run(programs.manage("migrate", "--no-input", options=options, name="migrate"))
     terminal.say_step("database schema up to date")
     if options.load_demo:
-        supervisor.run(_manage(options, "demo", "load_demo"))
+        supervisor.run(programs.manage("load_demo", options=options, name="demo"))
         terminal.say_step("demo data loaded")
-    for program in (_web(options), _worker(options), _beat(options)):
-        supervisor.start(program)
+    for program in (programs.web, programs.worker, programs.beat):
+        supervisor.start(program(options=options))
     supervisor.wait_until(
         lambda: _answers(options, supervisor),
         timeout_s=_READY_LIMIT_SECONDS,
@@ -141,7 +120,8 @@ def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None
 
 
 def _stop(options: Options, supervisor: Supervisor, terminal: Terminal) -> None:
-    terminal.say("stopping")
+    if supervisor.has_children():
+        terminal.say("stopping")
     supervisor.stop_all()
     if options.embedded_database:
         EmbeddedPostgres(options.data_dir).remove_socket_folder()
@@ -187,75 +167,6 @@ def _install_broker(options: Options) -> None:
         raise SupervisorError(f"The message queue cannot be installed: {error}") from error
 
 
-def _web(options: Options) -> Program:
-    return _python(
-        options,
-        "web",
-        *("-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", options.host, "--port", str(options.port)),
-        *("--workers", str(options.web_workers), "--blocking-threads", str(_WEB_THREADS)),
-        *("--respawn-failed-workers", "--workers-kill-timeout", "5"),
-        "config.wsgi:application",
-    )
-
-
-def _worker(options: Options) -> Program:
-    return _python(
-        options,
-        "worker",
-        *(
-            "-m",
-            "celery",
-            "-A",
-            "config",
-            "--quiet",
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            "3",
-        ),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
-        # The database goes at the same moment: a clean end would wait for it in vain.
-        death_signal=signal.SIGKILL,
-    )
-
-
-def _beat(options: Options) -> Program:
-    return _python(
-        options,
-        "beat",
-        *("-m", "celery", "-A", "config", "--quiet", "beat", "--pidfile="),
-        *("--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--loglevel", "INFO"),
-        death_signal=signal.SIGKILL,
-    )
-
-
-def _manage(options: Options, name: str, *arguments: str) -> Program:
-    return _python(options, name, "manage.py", *arguments)
-
-
-def _python(
-    options: Options, name: str, *arguments: str, death_signal: signal.Signals = signal.SIGTERM
-) -> Program:
-    """Return a program that runs on this very interpreter, from the project's folder."""
-    return Program(
-        name=name,
-        command=[sys.executable, *arguments],
-        death_signal=death_signal,
-        environment={
-            **os.environ,
-            **options.environment,
-            "PORT": str(options.port),
-            "PYTHONUNBUFFERED": "1",
-            # Root is told so by the README; the worker's ten lines on it would bury the rest.
-            "PYTHONWARNINGS": "ignore:You're running the worker with superuser:UserWarning",
-            "ENCORE_SUPERVISED": "1",
-        },
-        working_directory=options.project_dir,
-    )
-
-
 def _answers(options: Options, supervisor: Supervisor) -> bool:
     """Say whether the web server says that it is ready."""
     connection = http.client.HTTPConnection(
@@ -271,4 +182,4 @@ def _answers(options: Options, supervisor: Supervisor) -> bool:
 
 
 def _reachable_host(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  asked, not bound

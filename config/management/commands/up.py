@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from config.embedded.programs import Options
 from config.embedded.terminal import Terminal
-from config.embedded.up import Options, run
+from config.embedded.up import run
 
 _PROJECT_DIR = Path(__file__).resolve().parents[3]
 _HIGHEST_PORT = 65_535

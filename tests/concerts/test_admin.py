@@ -1,0 +1,88 @@
+"""Concerts and seats in the admin."""
+
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from apps.concerts.models import Concert, Performance, Seat, Venue
+
+pytestmark = pytest.mark.django_db
+
+
+def url_of(model, page, *args):
+    return reverse(f"admin:concerts_{model.__name__.lower()}_{page}", args=args)
+
+
+@pytest.mark.parametrize("model", [Venue, Concert, Performance, Seat])
+def test_pages_load(admin_client, seats, model):
+    assert admin_client.get(url_of(model, "changelist")).status_code == 200
+    assert admin_client.get(url_of(model, "changelist"), {"q": "첫눈"}).status_code == 200
+    assert admin_client.get(url_of(model, "add")).status_code == 200
+    row = model.objects.first()
+    assert admin_client.get(url_of(model, "change", row.pk)).status_code == 200
+
+
+def change_seat(admin_client, seat, **fields):
+    answer = admin_client.post(url_of(Seat, "change", seat.pk), fields)
+    seat.refresh_from_db()
+    return answer
+
+
+def test_a_seat_is_blocked_with_a_reason_and_unblocked(admin_client, seats):
+    answer = change_seat(admin_client, seats[0], blocked="on", blocked_reason="카메라 자리")
+    assert answer.status_code == 302
+    assert (seats[0].blocked, seats[0].blocked_reason) == (True, "카메라 자리")
+    assert change_seat(admin_client, seats[0], blocked_reason="").status_code == 302
+    assert (seats[0].blocked, seats[0].blocked_reason) == (False, "")
+
+
+def test_a_seat_is_not_blocked_without_a_reason(admin_client, seats):
+    answer = change_seat(admin_client, seats[0], blocked="on", blocked_reason="")
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors
+    assert not seats[0].blocked
+
+
+def test_all_else_of_a_seat_is_read_only(admin_client, performance, seats):
+    before = Seat.objects.filter(pk=seats[0].pk).values().get()
+    form = admin_client.get(url_of(Seat, "change", seats[0].pk)).context["adminform"].form
+    assert set(form.fields) == {"blocked", "blocked_reason"}
+    forged = {"price": 1, "grade": "free", "section": "Z", "row": "9", "number": "9", "x": 5, "y": 5}
+    answer = change_seat(admin_client, seats[0], **forged, position=99)
+    assert answer.status_code == 302
+    after = Seat.objects.filter(pk=seats[0].pk).values().get()
+    assert {**after, "changed_in": 0} == {**before, "changed_in": 0}
+
+
+def test_a_seat_is_never_deleted(admin_client, performance, seats):
+    assert admin_client.post(url_of(Seat, "delete", seats[0].pk), {"post": "yes"}).status_code == 403
+    # Nor with its performance.
+    admin_client.post(url_of(Performance, "delete", performance.pk), {"post": "yes"})
+    assert Seat.objects.count() == 4
+
+
+def test_a_moved_performance_gets_the_date_of_its_venue(admin_client, performance):
+    form = {"concert": performance.concert_id, "starts_at_0": "2026-12-24", "starts_at_1": "23:30"}
+    answer = admin_client.post(url_of(Performance, "change", performance.pk), form)
+    assert answer.status_code == 302
+    performance.refresh_from_db()
+    # The admin shows the times of Seoul.
+    assert (performance.date, performance.starts_at.hour) == (date(2026, 12, 24), 14)
+
+
+def test_a_venue_that_moves_to_another_time_zone_takes_its_dates_along(admin_client, performance):
+    venue = performance.concert.venue
+    admin_client.post(
+        url_of(Venue, "change", venue.pk),
+        {"name": venue.name, "time_zone": "America/Los_Angeles"},
+    )
+    venue.refresh_from_db()
+    performance.refresh_from_db()
+    expected = {"Asia/Seoul": date(2026, 12, 11), "America/Los_Angeles": date(2026, 12, 10)}
+    assert performance.date == expected[venue.time_zone]
+
+
+def test_customers_are_kept_out(client, customer):
+    client.force_login(customer)
+    assert client.get(url_of(Seat, "changelist")).status_code == 302
