@@ -274,7 +274,7 @@ SPECTACULAR_SETTINGS = {
 # a database of its own beside the embedded one, or the schema `pgmq` of the external one.
 BROKER_IS_PGMQ = not is_set("CELERY_BROKER_URL")
 BROKER_CONNINFO = ""
-CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "pgmq://")
+CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "pgmq://localhost")
 CELERY_TASK_DEFAULT_QUEUE = "encore"
 if BROKER_IS_PGMQ:
     if EMBEDDED_DATABASE:
@@ -294,6 +294,8 @@ if BROKER_IS_PGMQ:
         "polling_interval": 1,
         "pool_size": 2,
         "pool_timeout": 5,
+        # A killed worker's task is given out again after this many seconds; no sweep runs so long.
+        "visibility_timeout": 300,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -301,7 +303,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# With fewer, pgmq's transport sleeps a polling interval whenever all that it has fetched is running.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 8
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE

@@ -109,7 +109,7 @@ def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None
         what="The first answer of the web server",
         poll_s=0.1,
     )
-    terminal.say_step("web, worker and beat ready")
+    terminal.say_step("web, worker and beat started")
     address = f"http://{_reachable_host(options.host)}:{options.port}"
     terminal.say(
         f"\nEncore is running at {address}\n"
