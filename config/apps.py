@@ -1,6 +1,6 @@
 """The project as an app: it holds the operators' commands and makes the beat schedules."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -13,6 +13,10 @@ class EncoreConfig(AppConfig):
     def ready(self) -> None:
         from config.schedules import ensure_schedules
 
+        # Of the app whose tables they are in: Django tells nobody of an app without models.
         post_migrate.connect(
-            lambda **_kwargs: ensure_schedules(), sender=self, weak=False, dispatch_uid="schedules"
+            lambda **_kwargs: ensure_schedules(),
+            sender=apps.get_app_config("django_celery_beat"),
+            weak=False,
+            dispatch_uid="schedules",
         )

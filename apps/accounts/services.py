@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from apps.accounts import tokens
 from apps.accounts.errors import EmailTaken, InvalidAccessToken, InvalidCredentials
 from apps.accounts.models import User, normalise_email
-from apps.core.db import transaction
+from apps.core.db import lock_rows, transaction
 
 
 def sign_in(*, email: str, password: str) -> dict[str, Any]:
@@ -65,12 +65,26 @@ def create_customer(*, email: str, password: str | None, name: str = "") -> User
     return User.objects.create_user(email, password, name=name)
 
 
+def create_staff(*, email: str, password: str) -> User:
+    """Make a member of staff who may do everything. Raise `EmailTaken`."""
+    if User.objects.filter(email=normalise_email(email)).exists():
+        raise EmailTaken
+    return User.objects.create_superuser(email, password)
+
+
 def create_customers(*, emails: Sequence[str]) -> int:
     """Make the customers that do not exist yet, without a password; return how many were new."""
     wanted = [normalise_email(email) for email in emails]
     existing = set(User.objects.filter(email__in=wanted).values_list("email", flat=True))
     no_password = make_password(None)
-    made = User.objects.bulk_create(
-        User(email=email, password=no_password) for email in wanted if email not in existing
-    )
-    return len(made)
+    new = [User(email=email, password=no_password) for email in wanted if email not in existing]
+    # Somebody else may be making the same: then theirs stand.
+    User.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def lock_customers(*, emails: Sequence[str]) -> dict[str, int]:
+    """Lock those of the customers who exist; return their ids by e-mail. The caller holds a transaction."""
+    wanted = [normalise_email(email) for email in emails]
+    customers = lock_rows(User.objects.filter(email__in=wanted).only("email"))
+    return {customer.email: customer.pk for customer in customers if customer.email}

@@ -49,8 +49,13 @@ class Problem:
     place: Place
     message: str
 
+    @property
+    def written_place(self) -> str:
+        """Return the place as messages have it; empty for the whole file."""
+        return format_place(self.place)
+
     def __str__(self) -> str:
-        return f"{format_place(self.place)}: {self.message}" if self.place else self.message
+        return f"{self.written_place}: {self.message}" if self.place else self.message
 
 
 class ConcertFileError(Exception):
@@ -170,7 +175,13 @@ class VenueEntry(Entry):
     time_zone: Annotated[str, AfterValidator(_require_time_zone)] | None = None
 
 
-RoomT = TypeVar("RoomT", bound=Entry)
+class RoomReference(Entry):
+    """A concert's own waiting room. What else it says is known to the app that has the rooms."""
+
+    slug: Slug
+
+
+RoomT = TypeVar("RoomT", bound=RoomReference)
 
 
 class ConcertEntry(Entry, Generic[RoomT]):
@@ -289,8 +300,8 @@ _SHOULD = {
     "list_type": "should be a list",
     "model_type": "should be an object",
     "model_attributes_type": "should be an object",
-    "greater_than_equal": "should be {ge:,g} or more",
-    "less_than_equal": "should be {le:,g} or less",
+    "greater_than_equal": "should be {ge:,} or more",
+    "less_than_equal": "should be {le:,} or less",
     "string_too_short": "should not be empty",
     "string_too_long": "should have at most {max_length:,} characters",
     "too_short": "should have {min_length} or more entries",
@@ -311,7 +322,12 @@ def _explain(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     elif details["type"] == "string_unicode":
         message = "should be a text of whole characters, has half of a surrogate pair"
     else:
-        should = _SHOULD[details["type"]].format(**details.get("ctx", {}))
+        context = {
+            # Limits are whole numbers, those of coordinates too.
+            name: int(limit) if isinstance(limit, float) else limit
+            for name, limit in details.get("ctx", {}).items()
+        }
+        should = _SHOULD[details["type"]].format(**context)
         message = f"{should}, is {_describe(value)}"
     return Problem(place=place, message=message)
 
@@ -327,7 +343,7 @@ def _find_model(model: type[BaseModel], place: Place) -> type[BaseModel]:
     """Return the model of the object at `place`."""
     for part in place:
         if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
+            annotation: Any = model.model_fields[part].annotation
             while get_args(annotation) and not isinstance(annotation, type):
                 annotation = get_args(annotation)[0]
             model = next(iter(get_args(annotation)), annotation)

@@ -66,9 +66,16 @@ def plan_seats(performance: PerformanceEntry, place: Place) -> list[PlannedSeat]
                 position += 1
                 planned.append(
                     PlannedSeat(
-                        *(spot.place, section.name, spot.row, spot.number),
-                        *(section.grade, section.price, spot.x, spot.y, position),
-                        label_seat(spot.row, spot.number) in blocked,
+                        place=spot.place,
+                        section=section.name,
+                        row=spot.row,
+                        number=spot.number,
+                        grade=section.grade,
+                        price=section.price,
+                        x=spot.x,
+                        y=spot.y,
+                        position=position,
+                        blocked=label_seat(spot.row, spot.number) in blocked,
                     )
                 )
     return planned

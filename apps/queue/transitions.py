@@ -1,8 +1,9 @@
 """Steps on queue entries and rooms that the caller has locked."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import (
     Case,
     Count,
@@ -167,3 +168,29 @@ def measure_admissions_per_second(room: WaitingRoom, *, now: datetime) -> float:
         return 0.0
     elapsed_s = max((now - seen["first_at"]).total_seconds(), limits.RATE_WINDOW_MIN_S)
     return float(seen["count"] / elapsed_s)
+
+
+def save_room(*, slug: str, name: str, room_limits: Mapping[str, int]) -> str:
+    """Make a room, or change the limits of the one that exists; its state and its line stay.
+
+    A new room has the settings' limits where none are given, and only a new one takes `name`. The
+    caller holds a transaction and no lock of the ranks below a room. Return what happened: `made`,
+    `updated` or `unchanged`.
+    """
+    rooms = WaitingRoom.objects.filter(slug=slug)
+    room = rooms.first()
+    if room is None:
+        defaults = {
+            "capacity": settings.ROOM_CAPACITY,
+            "admit_per_minute": settings.ROOM_ADMIT_PER_MINUTE,
+            "session_seconds": settings.ROOM_SESSION_SECONDS,
+            "idle_seconds": settings.ROOM_IDLE_SECONDS,
+        }
+        WaitingRoom.objects.create(slug=slug, name=name, **defaults | dict(room_limits))
+        return "made"
+    if all(getattr(room, limit) == value for limit, value in room_limits.items()):
+        return "unchanged"
+    # Only now: a line that moves waits for this lock.
+    lock_row(rooms)
+    rooms.update(**room_limits)
+    return "updated"

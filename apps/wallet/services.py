@@ -22,12 +22,19 @@ def charge_wallet(
     return wallet, entry
 
 
-def open_wallets(*, customer_ids: Sequence[int], balance: int, now: datetime) -> None:
-    """Give new customers a wallet each with `balance` in it. They must not have one yet."""
+def open_wallets(*, customer_ids: Sequence[int], balance: int, now: datetime) -> int:
+    """Give those who have no wallet yet one with `balance` (in the minor unit); return how many.
+
+    The caller has locked the customers, so that nobody opens the same wallets meanwhile.
+    """
     with transaction():
+        opened = set(
+            Wallet.objects.filter(pk__in=customer_ids).values_list("customer_id", flat=True)
+        )
+        without = [customer_id for customer_id in customer_ids if customer_id not in opened]
         Wallet.objects.bulk_create(
             Wallet(customer_id=customer_id, currency=settings.CURRENCY, updated_at=now)
-            for customer_id in customer_ids
+            for customer_id in without
         )
         WalletEntry.objects.bulk_create(
             WalletEntry(
@@ -37,5 +44,7 @@ def open_wallets(*, customer_ids: Sequence[int], balance: int, now: datetime) ->
                 balance_after=balance,
                 created_at=now,
             )
-            for customer_id in customer_ids
+            for customer_id in without
+            if balance
         )
+        return len(without)

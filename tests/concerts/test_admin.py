@@ -1,13 +1,17 @@
 """Concerts and seats in the admin."""
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 
 from apps.concerts.models import Concert, Performance, Seat, Venue
+from tests.factories import VenueFactory
 
 pytestmark = pytest.mark.django_db
+
+SEOUL = ZoneInfo("Asia/Seoul")
 
 
 def url_of(model, page, *args):
@@ -48,7 +52,15 @@ def test_all_else_of_a_seat_is_read_only(admin_client, performance, seats):
     before = Seat.objects.filter(pk=seats[0].pk).values().get()
     form = admin_client.get(url_of(Seat, "change", seats[0].pk)).context["adminform"].form
     assert set(form.fields) == {"blocked", "blocked_reason"}
-    forged = {"price": 1, "grade": "free", "section": "Z", "row": "9", "number": "9", "x": 5, "y": 5}
+    forged = {
+        "price": 1,
+        "grade": "free",
+        "section": "Z",
+        "row": "9",
+        "number": "9",
+        "x": 5,
+        "y": 5,
+    }
     answer = change_seat(admin_client, seats[0], **forged, position=99)
     assert answer.status_code == 302
     after = Seat.objects.filter(pk=seats[0].pk).values().get()
@@ -56,7 +68,9 @@ def test_all_else_of_a_seat_is_read_only(admin_client, performance, seats):
 
 
 def test_a_seat_is_never_deleted(admin_client, performance, seats):
-    assert admin_client.post(url_of(Seat, "delete", seats[0].pk), {"post": "yes"}).status_code == 403
+    assert (
+        admin_client.post(url_of(Seat, "delete", seats[0].pk), {"post": "yes"}).status_code == 403
+    )
     # Nor with its performance.
     admin_client.post(url_of(Performance, "delete", performance.pk), {"post": "yes"})
     assert Seat.objects.count() == 4
@@ -81,6 +95,24 @@ def test_a_venue_that_moves_to_another_time_zone_takes_its_dates_along(admin_cli
     performance.refresh_from_db()
     expected = {"Asia/Seoul": date(2026, 12, 11), "America/Los_Angeles": date(2026, 12, 10)}
     assert performance.date == expected[venue.time_zone]
+
+
+def test_a_concert_that_moves_to_another_venue_takes_its_dates_along(admin_client, performance):
+    concert = performance.concert
+    form = admin_client.get(url_of(Concert, "change", concert.pk)).context["adminform"].form
+    fields = {name: form[name].value() for name in form.fields}
+    for name in ("sales_open_at", "sales_close_at"):
+        day, time = fields.pop(name).astimezone(SEOUL).isoformat().split("T")
+        fields |= {f"{name}_0": day, f"{name}_1": time[:8]}
+    elsewhere = VenueFactory(time_zone="America/Los_Angeles")
+    shows = {"TOTAL_FORMS": 0, "INITIAL_FORMS": 0}
+    fields |= {f"performances-{name}": count for name, count in shows.items()}
+    answer = admin_client.post(
+        url_of(Concert, "change", concert.pk), {**fields, "venue": elsewhere.pk}
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    performance.refresh_from_db()
+    assert performance.date == date(2026, 12, 10)
 
 
 def test_customers_are_kept_out(client, customer):

@@ -68,9 +68,14 @@ def race(*acts: Act) -> list[Any]:
     return [racer.finish() for racer in racers]
 
 
+class RolledBack(Exception):
+    """What a transaction came to that was not to commit."""
+
+
 @contextmanager
-def held_open(act: Act) -> Iterator[Racer]:
-    """Run `act` in another thread up to its commit, for the time of the block; then let it commit."""
+def held_open(act: Act, *, commit: bool = True) -> Iterator[Racer]:
+    """Run `act` in another thread up to its commit, for the time of the block; then let it commit,
+    or roll back."""
     acted, may_commit = threading.Event(), threading.Event()
 
     def stop_before_commit() -> Any:
@@ -79,6 +84,8 @@ def held_open(act: Act) -> Iterator[Racer]:
                 result = act()
                 acted.set()
                 assert may_commit.wait(PATIENCE_S)
+                if not commit:
+                    raise RolledBack
             return result
         finally:
             acted.set()

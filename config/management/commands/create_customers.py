@@ -3,12 +3,12 @@
 import csv
 import json
 import re
+import secrets
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -122,21 +122,11 @@ def write_tokens(path: Path) -> Iterator[NoteBatch]:
     """
     if path.is_dir():
         raise CommandError(f"{path} is a directory; --access-tokens needs a file.")
+    # Beside its final place, so that a rename puts it there, whole.
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        # Made with mode 0600, and beside its final place, so that a rename puts it there.
-        file = NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            newline="",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-        )
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
-    unfinished = Path(file.name)
-    try:
-        with file:
+        unfinished.touch(mode=0o600)
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(("email", "access"))
             yield lambda customers: lines.writerows(
@@ -144,5 +134,7 @@ def write_tokens(path: Path) -> Iterator[NoteBatch]:
                 for email, customer_id in sorted(customers.ids.items())
             )
         unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         unfinished.unlink(missing_ok=True)

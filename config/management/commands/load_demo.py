@@ -34,5 +34,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
             return
         for sign_in in sign_ins:
-            password = sign_in.password or "(changed since the demo was loaded)"
+            password = (
+                sign_in.password or "(no longer kept here; change it with manage.py changepassword)"
+            )
             self.stdout.write(f"{sign_in.role:<8}  {sign_in.email}  {password}")

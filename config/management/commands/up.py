@@ -75,7 +75,8 @@ class Command(BaseCommand):
                 embedded_database=settings.EMBEDDED_DATABASE,
                 broker_conninfo=settings.BROKER_CONNINFO if settings.BROKER_IS_PGMQ else "",
                 broker_queues=[settings.CELERY_TASK_DEFAULT_QUEUE],
-                load_demo=not options["no_demo"],
+                # Its sign-ins are known to everybody: nothing for a database of somebody's own.
+                load_demo=settings.EMBEDDED_DATABASE and not options["no_demo"],
                 stop_with_parent=options["stop_with_parent"],
             ),
             terminal=Terminal(sys.stdout),
