@@ -10,7 +10,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .
 # These values serve the collecting of static files alone; the running image has none of them.
-RUN DEBUG=0 SECRET_KEY=build ALLOWED_HOSTS=build DATABASE_URL=postgresql:///build \
+RUN DEBUG=0 SECRET_KEY=used-while-building-and-in-no-container-that-ever-runs ALLOWED_HOSTS=build DATABASE_URL=postgresql:///build \
     python manage.py collectstatic --no-input
 USER encore
 EXPOSE 8000

@@ -1,8 +1,10 @@
 """Typed reading of environment variables. A wrong value stops the start with its name and what it should be."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -49,10 +51,8 @@ def read_integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     text = read_text(name)
     if not text:
         return default
-    try:
-        value = int(text)
-    except ValueError:
-        value = None
+    # `int` alone would take 1_000 and digits of other scripts.
+    value = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
     if value is None or not minimum <= value <= maximum:
         raise ImproperlyConfigured(
             f"{name} must be a whole number from {minimum} to {maximum}, not {text!r}."
@@ -103,6 +103,8 @@ def read_database(name: str) -> dict[str, Any]:
     except ProgrammingError as error:
         # What is wrong is told, the URL is not: it may hold a password.
         raise ImproperlyConfigured(f"{expected}.") from error
+    if not re.fullmatch(r"[0-9]*", str(options.get("port") or "")):
+        raise ImproperlyConfigured(f"{expected}: the port is no number.")
     if not options.get("dbname"):
         raise ImproperlyConfigured(f"{expected}: the database's name is missing.")
     return {
@@ -114,10 +116,23 @@ def read_database(name: str) -> dict[str, Any]:
 
 def read_cache(name: str, default: str) -> dict[str, Any]:
     """Return Django's settings for the cache URL of `name`. Raise `ImproperlyConfigured` when it is no such URL."""
+    url = read_text(name, default)
     try:
-        return dict(_env.cache_url_config(read_text(name, default)))
+        urlsplit(url).port  # noqa: B018  raises ValueError where it is no number
+        return dict(_env.cache_url_config(url))
     except Exception as error:
         # django-environ raises KeyError, ValueError and its own types here, by kind of mistake.
         raise ImproperlyConfigured(
             f"{name} must be a cache URL such as redis://host:6379/1 or locmemcache://."
         ) from error
+
+
+def read_url(name: str, default: str, schemes: Collection[str]) -> str:
+    """Return the URL of `name`. Raise `ImproperlyConfigured` when its scheme is none of `schemes`."""
+    url = read_text(name, default)
+    scheme, separator, rest = url.partition("://")
+    if url and not (separator and scheme in schemes and (rest or default == url)):
+        raise ImproperlyConfigured(
+            f"{name} must be a URL that begins with one of {', '.join(sorted(schemes))}, then ://."
+        )
+    return url

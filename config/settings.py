@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu.transport import TRANSPORT_ALIASES
 
 from config.embedded import postgres as embedded_postgres
 from config.environment import (
@@ -19,6 +20,7 @@ from config.environment import (
     read_list,
     read_text,
     read_time_zone,
+    read_url,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -47,13 +49,21 @@ def _local_secret_key(path: Path) -> str:
 
 
 SECRET_KEY = read_text("SECRET_KEY")
+# As many as Django's own deployment check asks for.
+SECRET_KEY_LENGTH_MIN = 50
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+if not DEBUG and len(SECRET_KEY) < SECRET_KEY_LENGTH_MIN:
+    raise ImproperlyConfigured(
+        f"SECRET_KEY is {'too short' if SECRET_KEY else 'missing'}: with DEBUG off it must be a "
+        f"secret text of {SECRET_KEY_LENGTH_MIN} characters or more."
+    )
 if not SECRET_KEY:
-    if not DEBUG:
+    try:
+        SECRET_KEY = _local_secret_key(DATA_DIR / "secret_key")
+    except OSError as error:
         raise ImproperlyConfigured(
-            "SECRET_KEY is missing: with DEBUG off it must be a secret text of 50 characters or more."
-        )
-    SECRET_KEY = _local_secret_key(DATA_DIR / "secret_key")
+            f"DATA_DIR must be a folder that can be written to, not {DATA_DIR}: {error.strerror}."
+        ) from error
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "ALLOWED_HOSTS is missing: with DEBUG off it must name the hosts that are served, "
@@ -73,7 +83,7 @@ ROOM_ADMIT_PER_MINUTE = read_integer("ROOM_ADMIT_PER_MINUTE", 0, minimum=0, maxi
 ROOM_SESSION_SECONDS = read_integer("ROOM_SESSION_SECONDS", 600, minimum=10, maximum=86_400)
 ROOM_IDLE_SECONDS = read_integer("ROOM_IDLE_SECONDS", 60, minimum=3, maximum=86_400)
 ACCESS_TOKEN_MINUTES = read_integer("ACCESS_TOKEN_MINUTES", 30, minimum=1, maximum=1_440)
-JWT_JWKS_URL = read_text("JWT_JWKS_URL")
+JWT_JWKS_URL = read_url("JWT_JWKS_URL", "", ("http", "https"))
 JWT_ISSUER = read_text("JWT_ISSUER")
 JWT_AUDIENCE = read_text("JWT_AUDIENCE")
 if any((JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE)) and not all(
@@ -227,6 +237,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.permissions.KnownCustomer"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.media.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.media.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["apps.core.media.JsonParser"],
     "DEFAULT_THROTTLE_CLASSES": ["apps.core.throttles.RequestThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -252,7 +263,13 @@ SIMPLE_JWT = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Encore",
-    "DESCRIPTION": "Concert tickets, sold fairly: a waiting room, seats held for five minutes, a wallet.",
+    "DESCRIPTION": (
+        "Concert tickets, sold fairly: a waiting room, seats held for five minutes, a wallet.\n\n"
+        "Errors are `application/problem+json` (RFC 9457) with a stable `code`. Beside those of each "
+        "endpoint, any may answer `not_found` (404: no such address), `method_not_allowed` (405), "
+        "`request_too_large` (413), `unsupported_media_type` (415), `too_many_requests` (429), "
+        "`internal_error` (500) and `busy` (503, with `Retry-After`)."
+    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -274,7 +291,7 @@ SPECTACULAR_SETTINGS = {
 # a database of its own beside the embedded one, or the schema `pgmq` of the external one.
 BROKER_IS_PGMQ = not is_set("CELERY_BROKER_URL")
 BROKER_CONNINFO = ""
-CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "pgmq://localhost")
+CELERY_BROKER_URL = read_url("CELERY_BROKER_URL", "pgmq://localhost", TRANSPORT_ALIASES)
 CELERY_TASK_DEFAULT_QUEUE = "encore"
 if BROKER_IS_PGMQ:
     if EMBEDDED_DATABASE:

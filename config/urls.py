@@ -1,25 +1,31 @@
 """All addresses."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
 
 from apps.core.problems import answer_unknown_api
 
 API_APPS = ("accounts", "queue", "concerts", "reservations", "payments", "wallet")
+
+# The schema and its page are not of one kind of answer, and are no customer's request.
+PAGES: dict[str, Any] = {
+    "throttle_classes": (),
+    "content_negotiation_class": DefaultContentNegotiation,
+}
 
 admin.site.site_header = admin.site.site_title = "Encore"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
     path("api/v1/", include([path("", include(f"apps.{app}.urls")) for app in API_APPS])),
-    path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),
-    path(
-        "api/docs",
-        SpectacularSwaggerView.as_view(url_name="schema", throttle_classes=[]),
-        name="docs",
-    ),
+    path("api/schema", SpectacularAPIView.as_view(**PAGES), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema", **PAGES), name="docs"),
+    path("api/", answer_unknown_api),
     path("api/<path:unknown>", answer_unknown_api),
     path("admin/", admin.site.urls),
 ]

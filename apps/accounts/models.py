@@ -36,7 +36,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in by e-mail, or by an identity provider's subject."""
 
-    email = models.EmailField(_("e-mail"), unique=True, null=True)
+    email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
     name = models.CharField(_("name"), max_length=100, blank=True)
     subject = models.CharField(
         _("subject"),

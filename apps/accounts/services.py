@@ -5,11 +5,13 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 
 from apps.accounts import tokens
 from apps.accounts.errors import EmailTaken, InvalidAccessToken, InvalidCredentials
 from apps.accounts.models import User, normalise_email
-from apps.core.db import lock_rows, transaction
+from apps.core.db import lock_rows
 
 
 def sign_in(*, email: str, password: str) -> dict[str, Any]:
@@ -43,19 +45,34 @@ def admit_provider_customer(*, claims: Mapping[str, Any]) -> int:
     user = User.objects.filter(subject=subject).only("pk").first()
     if user is not None:
         return user.pk
-    email = normalise_email(str(claims.get("email") or "")) or None
-    if not claims.get("email_verified") or User.objects.filter(email=email).exists():
-        email = None
-    with transaction():
+    fields = {"name": read_name(claims), "password": make_password(None)}
+    try:
         user, _ = User.objects.get_or_create(
-            subject=subject,
-            defaults={
-                "email": email,
-                "name": str(claims.get("name") or "")[:100],
-                "password": make_password(None),
-            },
+            subject=subject, defaults={**fields, "email": read_verified_email(claims)}
         )
+    except IntegrityError:
+        # Somebody took the e-mail address between the look and the insert.
+        user, _ = User.objects.get_or_create(subject=subject, defaults=fields)
     return user.pk
+
+
+def read_verified_email(claims: Mapping[str, Any]) -> str | None:
+    """Return the e-mail address that the provider vouches for and nobody has here, if any."""
+    email = claims.get("email")
+    if not claims.get("email_verified") or not isinstance(email, str):
+        return None
+    email = normalise_email(email)
+    try:
+        User._meta.get_field("email").run_validators(email)
+    except ValidationError:
+        return None
+    return None if User.objects.filter(email=email).exists() else email
+
+
+def read_name(claims: Mapping[str, Any]) -> str:
+    """Return as much of the claimed name as can be stored."""
+    name = claims.get("name")
+    return name.replace("\0", "")[:100] if isinstance(name, str) else ""
 
 
 def create_customer(*, email: str, password: str | None, name: str = "") -> User:

@@ -16,6 +16,7 @@ from apps.core.limits import ID_MAX
 
 # Changes with the password: a refresh token dies with the password that it was given for.
 PASSWORD_CLAIM = "pwd"
+SUBJECT_LENGTH_MAX = 255
 PROVIDER_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 
 
@@ -84,7 +85,7 @@ def read_provider_token(token: str) -> dict[str, Any]:
     the provider's keys cannot be had.
     """
     try:
-        key = _provider_keys(settings.JWT_JWKS_URL).get_signing_key_from_jwt(token)
+        key = read_provider_keys().get_signing_key_from_jwt(token)
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
@@ -93,13 +94,27 @@ def read_provider_token(token: str) -> dict[str, Any]:
             audience=settings.JWT_AUDIENCE,
             options={"require": ["exp", "sub"]},
         )
-    except jwt.PyJWKClientConnectionError as error:
-        raise Busy from error
     except (jwt.InvalidTokenError, jwt.PyJWKClientError) as error:
         raise InvalidAccessToken from error
+    subject = claims["sub"]
+    if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX or "\0" in subject:
+        raise InvalidAccessToken
     return claims
+
+
+def read_provider_keys() -> jwt.PyJWKClient:
+    """Return the provider's keys, fetched where they are older than five minutes.
+
+    Raise `Busy` where the provider gives none: that says nothing about anybody's token.
+    """
+    keys = _provider_keys(settings.JWT_JWKS_URL)
+    try:
+        keys.get_signing_keys()
+    except (jwt.PyJWTError, ValueError, OSError) as error:
+        raise Busy from error
+    return keys
 
 
 @cache
 def _provider_keys(url: str) -> jwt.PyJWKClient:
-    return jwt.PyJWKClient(url, cache_keys=True, lifespan=300, timeout=5)
+    return jwt.PyJWKClient(url, lifespan=300, timeout=5)

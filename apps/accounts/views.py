@@ -10,7 +10,7 @@ from rest_framework.viewsets import ViewSet
 
 from apps.accounts import services
 from apps.accounts.errors import InvalidAccessToken, InvalidCredentials
-from apps.core.errors import InvalidRequest, TooManyRequests
+from apps.core.errors import Busy, InvalidRequest, TooManyRequests
 from apps.core.fields import TextField
 from apps.core.schema import problems
 from apps.core.throttles import SignInThrottle
@@ -50,7 +50,7 @@ class TokensOutput(serializers.Serializer[None]):
         request=LoginInput,
         responses={
             200: TokensOutput,
-            **problems(InvalidRequest, InvalidCredentials, TooManyRequests),
+            **problems(InvalidRequest, InvalidCredentials, TooManyRequests, Busy),
         },
         examples=[TOKENS_EXAMPLE],
     ),
@@ -60,7 +60,7 @@ class TokensOutput(serializers.Serializer[None]):
         request=RefreshInput,
         responses={
             200: TokensOutput,
-            **problems(InvalidRequest, InvalidAccessToken, TooManyRequests),
+            **problems(InvalidRequest, InvalidAccessToken, TooManyRequests, Busy),
         },
         examples=[TOKENS_EXAMPLE],
     ),

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.transaction import atomic
 from django.utils.translation import gettext_lazy as _
 
 from apps.concerts import limits
@@ -49,6 +50,12 @@ class Venue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; performances here go on the date that their start has in the venue's time zone."""
+        with atomic():
+            super().save(*args, **kwargs)
+            move_dates(Performance.objects.filter(concert__venue=self))
 
 
 class ConcertQuerySet(models.QuerySet["Concert"]):
@@ -107,6 +114,12 @@ class Concert(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; the performances go on the date that their start has at the venue."""
+        with atomic():
+            super().save(*args, **kwargs)
+            move_dates(Performance.objects.filter(concert=self))
+
     def is_on_sale(self, now: datetime) -> bool:
         """Say whether seats may be held at `now`."""
         return self.sales_open_at <= now < self.sales_close_at
@@ -144,6 +157,12 @@ class Performance(models.Model):
     def cancellable_until(self) -> datetime:
         """Return the moment until which a paid reservation can be cancelled."""
         return self.starts_at - timedelta(hours=self.concert.cancel_until_hours)
+
+
+def move_dates(performances: models.QuerySet[Performance]) -> None:
+    """Give each performance the date that its start has at its venue."""
+    for performance in performances.select_related("concert__venue"):
+        performance.save(update_fields=["date"])
 
 
 class Seat(models.Model):

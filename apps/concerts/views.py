@@ -13,7 +13,7 @@ from apps.concerts import selectors
 from apps.concerts.errors import ConcertNotFound
 from apps.concerts.models import Concert
 from apps.core.conditional import answer_unless_known
-from apps.core.errors import InvalidRequest, TooManyRequests
+from apps.core.errors import Busy, InvalidRequest, TooManyRequests
 from apps.core.limits import ID_MAX
 from apps.core.pagination import CursorPages
 from apps.core.schema import IF_NONE_MATCH, path_id, problems
@@ -71,7 +71,7 @@ class ConcertViewSet(GenericViewSet[Concert]):
         responses={
             200: ConcertOutput(many=True),
             304: OpenApiResponse(description="Nothing has changed."),
-            **problems(InvalidRequest, TooManyRequests),
+            **problems(InvalidRequest, TooManyRequests, Busy),
         },
     )
     def list(self, request: Request) -> HttpResponse:
@@ -87,7 +87,7 @@ class ConcertViewSet(GenericViewSet[Concert]):
         responses={
             200: ConcertOutput,
             304: OpenApiResponse(description="Nothing has changed."),
-            **problems(ConcertNotFound, TooManyRequests),
+            **problems(ConcertNotFound, TooManyRequests, Busy),
         },
     )
     def retrieve(self, request: Request, concert_id: int) -> HttpResponse:

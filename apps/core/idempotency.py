@@ -34,12 +34,13 @@ def answer_once(
     kept `IDEMPOTENCY_HOURS`. Raise `InvalidRequest`, `IdempotencyKeyInUse` and `IdempotencyKeyReused`.
     """
     key = read_key(request)
+    # Also where no field is looked at: a malformed body is refused before anything is done.
+    digest = digest_request(request)
     with transaction():
         if key is None:
             return Response(act(), status=status)
         customer_id = cast(int, request.user.pk)
         lock_key(customer_id=customer_id, key=key)
-        digest = digest_request(request)
         kept = IdempotencyKey.objects.filter(customer_id=customer_id, key=key).first()
         if kept and kept.created_at > now - timedelta(hours=settings.IDEMPOTENCY_HOURS):
             if bytes(kept.request_digest) != digest:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.utils.functional import Promise
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
@@ -45,6 +46,16 @@ class JsonRenderer(BaseRenderer):
     ) -> bytes:
         """Return the body; no body at all for None."""
         return b"" if data is None else encode_json(data)
+
+
+class JsonNegotiation(DefaultContentNegotiation):
+    """Answers JSON to everybody: there is nothing to choose, and nothing to refuse."""
+
+    def select_renderer(
+        self, request: Any, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the one renderer."""
+        return renderers[0], renderers[0].media_type
 
 
 class JsonParser(BaseParser):

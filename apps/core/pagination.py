@@ -1,5 +1,6 @@
 """Cursor pages: stable while rows are added, the same cost on every page."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from rest_framework.request import Request
 
 from apps.core.errors import InvalidRequest
 from apps.core.limits import ID_MAX, PAGE_SIZE, PAGE_SIZE_MAX
+
+# As many as an id has: the length is checked before the number is read.
+DIGITS = re.compile(r"[0-9]{1,19}")
 
 
 class CursorPages(CursorPagination):
@@ -25,7 +29,7 @@ class CursorPages(CursorPagination):
         text = request.query_params.get(self.page_size_query_param)
         if text is None:
             return PAGE_SIZE
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_SIZE_MAX):
+        if not (DIGITS.fullmatch(text) and 1 <= int(text) <= PAGE_SIZE_MAX):
             raise InvalidRequest.of("limit", "invalid", _("The limit is 1 to 200."))
         return int(text)
 
@@ -37,7 +41,7 @@ class CursorPages(CursorPagination):
             cursor = Cursor(0, False, "?")  # type: ignore[arg-type]
         if cursor and cursor.position is not None:
             position = str(cursor.position)
-            if not (position.isascii() and position.isdigit() and int(position[:20]) <= ID_MAX):
+            if not (DIGITS.fullmatch(position) and int(position) <= ID_MAX):
                 raise InvalidRequest.of(
                     "cursor", "invalid", _("The cursor is not one of “next” or “previous”.")
                 )

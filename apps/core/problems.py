@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from apps.core import errors
@@ -181,7 +182,8 @@ def answer_bad_request(request: HttpRequest, exception: Exception) -> HttpRespon
     return defaults.bad_request(request, exception)
 
 
-def answer_unknown_api(request: HttpRequest, unknown: str) -> HttpResponse:
+@csrf_exempt
+def answer_unknown_api(request: HttpRequest, unknown: str = "") -> HttpResponse:
     """Answer an address below `/api/` that nobody else has taken."""
     return problem_response(errors.NotFound())
 

@@ -10,6 +10,7 @@ from apps.queue.models import QueueEntry
 from apps.queue.transitions import end_entry, lock_admitted_entry, require_room_of
 from apps.reservations.errors import ReservationNotFound
 from apps.reservations.models import Reservation
+from apps.reservations.selectors import attach_seats
 from apps.reservations.transitions import cancel, confirm, lock_reservation, require_payable
 from apps.wallet.models import WalletEntry
 from apps.wallet.transitions import lock_wallet, post_entry
@@ -57,14 +58,16 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
         )
         confirm(reservation, payment_id=payment.pk, now=now)
         end_entry(entry, reason=QueueEntry.EndReason.PAID, now=now)
-        return PaidReservation(payment=payment, reservation=reservation, balance=wallet.balance)
+        return PaidReservation(
+            payment=payment, reservation=attach_seats(reservation), balance=wallet.balance
+        )
 
 
 def cancel_reservation(*, customer_id: int, reservation_id: int, now: datetime) -> Reservation:
     """Cancel a customer's own reservation: free its seats and give back what was paid.
 
     A paid one can be cancelled until its concert's cut-off. Locks reservation, payment, wallet. Raise
-    `ReservationNotFound` or `ReservationNotCancellable`.
+    `ReservationNotFound`, `ReservationNotCancellable`, or `BalanceLimitExceeded` where the wallet is full.
     """
     with transaction():
         reservation = lock_reservation(reservation_id, customer_id=customer_id)
@@ -78,7 +81,7 @@ def cancel_reservation(*, customer_id: int, reservation_id: int, now: datetime) 
                 cancel(reservation, now=now)
             case _:
                 raise ReservationNotCancellable
-        return reservation
+        return attach_seats(reservation)
 
 
 def refund_payment(reservation: Reservation, *, now: datetime) -> None:

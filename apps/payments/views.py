@@ -29,7 +29,7 @@ from apps.queue.permissions import HasQueueToken, entry_of
 from apps.queue.views import INSIDE, QUEUE_TOKEN, SIGNED_IN
 from apps.reservations.errors import HoldExpired, ReservationNotFound
 from apps.reservations.serializers import RESERVATION_EXAMPLE, ReservationOutput
-from apps.wallet.errors import InsufficientBalance
+from apps.wallet.errors import BalanceLimitExceeded, InsufficientBalance
 
 RETRIED = (IdempotencyKeyInUse, IdempotencyKeyReused)
 CONFIRMED_EXAMPLE = {
@@ -167,6 +167,7 @@ class CancellationViewSet(ViewSet):
                 *SIGNED_IN,
                 ReservationNotFound,
                 ReservationNotCancellable,
+                BalanceLimitExceeded,
                 *RETRIED,
             ),
         },

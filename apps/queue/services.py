@@ -1,6 +1,8 @@
 """Use cases of the line."""
 
+import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +12,7 @@ from apps.accounts.errors import InvalidAccessToken
 from apps.accounts.permissions import require_known_customer
 from apps.concerts.limits import MAIN_ROOM
 from apps.core.db import lock_row, lock_rows, transaction
+from apps.core.errors import Busy
 from apps.queue import limits
 from apps.queue.errors import QueueTokenInvalid, RoomNotFound, WaitingRoomClosed
 from apps.queue.models import QueueEntry, WaitingRoom, hash_token
@@ -22,6 +25,8 @@ from apps.queue.transitions import (
     measure_admissions_per_second,
     require_live,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +151,7 @@ def admit_room(*, room_id: int, now: datetime) -> int:
 
 def admit_queue(*, now: datetime) -> int:
     """Let the next in line into every room; return how many."""
-    return sum(
-        admit_room(room_id=room_id, now=now)
-        for room_id in WaitingRoom.objects.order_by("pk").values_list("pk", flat=True)
-    )
+    return sweep_rooms(lambda room: admit_room(room_id=room.pk, now=now))
 
 
 def expire_queue(*, now: datetime) -> int:
@@ -158,13 +160,35 @@ def expire_queue(*, now: datetime) -> int:
     Works in batches of `SWEEP_BATCH` and passes over rows that somebody else has locked, so two runs
     at once do no harm. Return how many entries were ended.
     """
-    ended = 0
+    return sweep_rooms(lambda room: expire_room(room, now=now))
+
+
+def sweep_rooms(sweep: Callable[[WaitingRoom], int]) -> int:
+    """Run `sweep` over every room and return the sum.
+
+    A room that is busy does not keep the others waiting: `Busy` is raised after the last of them.
+    """
+    swept = 0
+    busy: Busy | None = None
     for room in WaitingRoom.objects.order_by("pk"):
-        for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
-            count = expire_batch(room, now=now)
-            ended += count
-            if count < limits.SWEEP_BATCH:
-                break
+        try:
+            swept += sweep(room)
+        except Busy as error:
+            logger.warning("room %s is busy: %s", room.slug, error.__cause__)
+            busy = error
+    if busy is not None:
+        raise busy
+    return swept
+
+
+def expire_room(room: WaitingRoom, *, now: datetime) -> int:
+    """End the overdue entries of a room, batch by batch; return how many."""
+    ended = 0
+    for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
+        count = expire_batch(room, now=now)
+        ended += count
+        if count < limits.SWEEP_BATCH:
+            break
     return ended
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from apps.reservations.deadlines import overdue
 from apps.reservations.models import Reservation, ReservationSeat
@@ -16,10 +16,21 @@ PUBLIC_STATUSES = (PENDING_PAYMENT, CONFIRMED, EXPIRED, CANCELLED)
 
 
 def with_seats(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
-    """Return `reservations` with all that an answer shows of them."""
-    lines = ReservationSeat.objects.select_related("seat").order_by("seat__position")
+    """Return `reservations` with all that an answer shows of them, seats in house order."""
     return reservations.select_related("performance__concert__venue").prefetch_related(
-        Prefetch("lines", lines)
+        _lines_in_house_order()
+    )
+
+
+def attach_seats(reservation: Reservation) -> Reservation:
+    """Return `reservation`, which a service has written, with its seats in house order."""
+    prefetch_related_objects([reservation], _lines_in_house_order())
+    return reservation
+
+
+def _lines_in_house_order() -> Prefetch:
+    return Prefetch(
+        "lines", ReservationSeat.objects.select_related("seat").order_by("seat__position")
     )
 
 

@@ -35,9 +35,10 @@ def hold_seats(
 ) -> Reservation:
     """Hold seats of one performance for `HOLD_SECONDS`, all of them or none (4.1.1).
 
-    Locks the caller's queue entry, then the seats: customers who want different seats never wait for
-    each other. Raise `QueueTokenExpired`, `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`,
-    `DateNotBookable`, `SeatNotFound`, `SeatLimitExceeded` or `SeatUnavailable`.
+    Locks the caller's queue entry, then the seats: customers who want different seats do not wait for
+    each other, unless both were in one overdue hold that they take over. Raise `QueueTokenExpired`,
+    `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`, `DateNotBookable`, `SeatNotFound`,
+    `SeatLimitExceeded` or `SeatUnavailable`.
     """
     with transaction():
         entry = lock_admitted_entry(entry_id, now=now)
@@ -49,11 +50,12 @@ def hold_seats(
         release_overdue_claims(seat_ids, now=now)
         require_free(seats, now=now)
         try:
-            return create_hold(customer_id=entry.customer_id, concert=concert, seats=seats, now=now)
+            hold = create_hold(customer_id=entry.customer_id, concert=concert, seats=seats, now=now)
         except IntegrityError as error:
             if CLAIM_ONCE not in str(error):
                 raise
             raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
+        return selectors.attach_seats(hold)
 
 
 def lock_seats(seat_ids: Sequence[int], *, performances: Sequence[Performance]) -> list[Seat]:
@@ -110,7 +112,7 @@ def reserve_hold(*, entry_id: int, hold_id: int, now: datetime) -> Reservation:
         hold = require_live_hold(lock_reservation(hold_id, customer_id=entry.customer_id), now=now)
         require_room_of(entry, hold.performance.concert)
         reserve(hold, now=now)
-        return hold
+        return selectors.attach_seats(hold)
 
 
 def expire_holds(*, now: datetime) -> int:

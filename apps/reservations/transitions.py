@@ -46,10 +46,12 @@ def require_payable(reservation: Reservation | None, *, now: datetime) -> Reserv
     Raise `ReservationNotFound` where there is nothing to pay (no reservation, a mere hold, or one that
     was cancelled) and `HoldExpired` after the deadline.
     """
-    if reservation is None or reservation.status in (Status.HELD, Status.CANCELLED):
+    if reservation is None or reservation.status == Status.CANCELLED:
         raise ReservationNotFound
     if reservation.status == Status.EXPIRED or reservation.is_overdue(now):
         raise HoldExpired(expired_at=reservation.expires_at)
+    if reservation.status == Status.HELD:
+        raise ReservationNotFound
     return reservation
 
 

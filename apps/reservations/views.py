@@ -1,5 +1,6 @@
 """Dates and seats of a concert, holds and reservations."""
 
+import re
 from datetime import date as Date
 from typing import Any
 
@@ -140,10 +141,14 @@ class ReservationInput(serializers.Serializer[None]):
     hold_id = IdField()
 
 
+DATE_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def parse_date(text: str) -> Date:
     """Return the calendar date of a path. Raise `InvalidRequest`."""
     try:
-        if len(text) != len("YYYY-MM-DD"):
+        # `fromisoformat` takes weeks too: 2026-W50-5.
+        if not DATE_PATTERN.fullmatch(text):
             raise ValueError(text)
         return Date.fromisoformat(text)
     except ValueError as error:
@@ -253,15 +258,14 @@ class AvailabilityViewSet(ViewSet):
             request, get_bookable_performances(concert, date=parse_date(date), now=now)
         )
         version = availability.read_version(now=now)
+        include_all = self.includes_all(request)
         since = request.query_params.get("since")
         if since is not None:
             seats = availability.list_changed_seats(
                 performances, since=availability.parse_version(since), now=now
             )
         else:
-            seats = availability.list_seats(
-                performances, now=now, include_all=self.includes_all(request)
-            )
+            seats = availability.list_seats(performances, now=now, include_all=include_all)
         answer = {"results": seats, "next": None, "previous": None, "version": str(version)}
         # The version moves with every commit anywhere; the tag stands for the seats.
         return answer_unless_known(request, answer, cache_control=CACHE_CONTROL, tagged=seats)

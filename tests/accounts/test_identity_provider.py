@@ -227,7 +227,16 @@ def test_odd_claims_about_a_customer_do_not_keep_them_out(provider, claims):
         (200, b'{"keys": []}'),
         (200, b'{"keys": [{"kty": "none"}]}'),
     ],
-    ids=["500", "redirect", "hangs up", "no JSON", "no UTF-8", "no object", "no keys", "no usable key"],
+    ids=[
+        "500",
+        "redirect",
+        "hangs up",
+        "no JSON",
+        "no UTF-8",
+        "no object",
+        "no keys",
+        "no usable key",
+    ],
 )
 def test_a_provider_that_gives_no_keys_is_busy(provider, status, body):
     provider.status, provider.body = status, body

@@ -20,7 +20,7 @@ def test_users_are_made_and_found_under_the_normalised_email():
     assert user.email == "ha-neul@encore.example"
     assert User.objects.get_by_natural_key(" HA-NEUL@encore.example") == user
     assert user.check_password("비밀번호")
-    assert not (user.is_staff or user.is_superuser)
+    assert (user.is_staff, user.is_superuser) == (False, False)
 
 
 def test_a_superuser_may_do_everything():

@@ -87,7 +87,9 @@ def test_a_disabled_user_cannot_sign_in(anybody, member):
 def test_who_has_no_password_cannot_sign_in(anybody):
     User.objects.create_user("provided@encore.example")
     assert_refused(sign_in(anybody, email="provided@encore.example"), "invalid_credentials")
-    assert_refused(sign_in(anybody, email="provided@encore.example", password="!"), "invalid_credentials")
+    assert_refused(
+        sign_in(anybody, email="provided@encore.example", password="!"), "invalid_credentials"
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,9 @@ def test_bad_refresh_tokens_are_refused(anybody, kind):
     assert_refused(anybody.post(REFRESH, {"refresh": refresh}), "invalid_access_token")
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic dXNlcjpwYXNz", "Token abc"])
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer  ", "Basic dXNlcjpwYXNz", "Token abc"]
+)
 def test_without_a_bearer_token_nobody_is_signed_in(authorization):
     answer = ask_with(authorization)
     assert_refused(answer, "not_authenticated")

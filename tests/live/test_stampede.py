@@ -20,7 +20,6 @@ from tests.factories import (
     PerformanceFactory,
     QueueEntryFactory,
     RoomFactory,
-    UserFactory,
     make_seats,
 )
 

@@ -30,7 +30,7 @@ def fill(room, *, waiting=0):
 
 
 def with_token(client, token):
-    client.credentials(**client._credentials, HTTP_X_QUEUE_TOKEN=token)
+    client.credentials(**{**client._credentials, "HTTP_X_QUEUE_TOKEN": token})
     return client
 
 

@@ -171,12 +171,16 @@ class TestRoomsOfConcerts:
 
     @pytest.mark.usefixtures("clock_at_now")
     def test_the_rooms_own_token_does(self, sign_in, customer, snow):
-        token = sign_in(customer).post("/api/v1/queue/tokens", {"concert_id": snow.pk}).json()["token"]
+        token = (
+            sign_in(customer).post("/api/v1/queue/tokens", {"concert_id": snow.pk}).json()["token"]
+        )
         client = sign_in(customer, HTTP_X_QUEUE_TOKEN=token)
         assert client.get(f"/api/v1/concerts/{snow.pk}/dates").json()["results"] == []
 
     def test_who_waits_sees_no_dates(self, sign_in, customer, snow, clock_at_now):
-        entry = QueueEntryFactory(room=WaitingRoom.objects.get(slug="first-snow"), customer=customer)
+        entry = QueueEntryFactory(
+            room=WaitingRoom.objects.get(slug="first-snow"), customer=customer
+        )
         answer = sign_in(customer, entry).get(f"/api/v1/concerts/{snow.pk}/dates")
         body = answer.json()
         assert (answer.status_code, body["code"]) == (403, "queue_not_admitted")

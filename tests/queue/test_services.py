@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apps.accounts.errors import InvalidAccessToken
-from apps.queue import services
+from apps.queue import limits, services
 from apps.queue.errors import (
     QueueTokenExpired,
     QueueTokenInvalid,
@@ -52,7 +52,9 @@ def keep_calling(*entries, now):
 class TestJoining:
     def test_the_number_only_grows(self):
         customer = UserFactory()
-        numbers = [join(customer=person).status.entry.number for person in [customer, None, customer]]
+        numbers = [
+            join(customer=person).status.entry.number for person in [customer, None, customer]
+        ]
         assert numbers == sorted(set(numbers))
         QueueEntry.objects.all().delete()
         assert join(customer=customer).status.entry.number > numbers[-1]
@@ -94,7 +96,7 @@ class TestJoining:
         change_room(capacity=1)
         inside, silent = join_many(2)
         newcomer = join(now=at(60)).status.entry
-        assert states(inside, silent, newcomer) == ["admitted", "waiting", "admitted"]
+        assert states(inside, silent, newcomer) == ["ended", "ended", "admitted"]
         assert newcomer.admitted_at == at(60)
         assert newcomer.session_expires_at == at(660)
 
@@ -105,7 +107,12 @@ class TestJoining:
 
     @pytest.mark.parametrize(
         ("state", "joins", "enters"),
-        [("open", True, True), ("paused", True, False), ("draining", False, True), ("closed", False, False)],
+        [
+            ("open", True, True),
+            ("paused", True, False),
+            ("draining", False, True),
+            ("closed", False, False),
+        ],
     )
     def test_the_state_of_a_room_says_who_joins_and_who_enters(self, state, joins, enters):
         waiting = QueueEntryFactory(room=WaitingRoom.objects.get())
@@ -198,22 +205,37 @@ class TestAdmission:
         keep_calling(inside, next_in_line, now=at(590))
         assert services.admit_queue(now=at(599)) == 0
         assert services.admit_queue(now=at(600)) == 1
-        assert states(inside, next_in_line) == ["admitted", "admitted"]
+        assert states(inside, next_in_line) == ["ended", "admitted"]
+        inside.refresh_from_db()
+        assert (inside.end_reason, inside.ended_at) == ("session_over", at(600))
 
     def test_a_silent_customer_inside_frees_the_place(self):
         change_room(capacity=1)
-        _inside, next_in_line = join_many(2)
+        inside, next_in_line = join_many(2)
         keep_calling(next_in_line, now=at(59))
         assert services.admit_queue(now=at(60)) == 1
-        assert states(next_in_line) == ["admitted"]
+        assert states(inside, next_in_line) == ["ended", "admitted"]
 
-    def test_the_silent_are_passed_over(self):
+    def test_the_silent_are_passed_over_and_do_not_come_back(self):
         change_room(capacity=1)
         inside, silent, next_in_line = join_many(3)
         keep_calling(inside, next_in_line, now=at(50))
         services.leave_line(entry_id=inside.pk, now=at(60))
         assert services.admit_queue(now=at(60)) == 1
-        assert states(silent, next_in_line) == ["waiting", "admitted"]
+        assert states(silent, next_in_line) == ["ended", "admitted"]
+        silent.refresh_from_db()
+        assert (silent.end_reason, silent.ended_at) == ("idle", at(60))
+
+    def test_many_silent_ahead_are_passed_over_in_batches(self, monkeypatch):
+        monkeypatch.setattr(limits, "SWEEP_BATCH", 2)
+        monkeypatch.setattr(limits, "ADMISSION_BATCHES_MAX", 3)
+        change_room(capacity=1)
+        people = join_many(10)
+        keep_calling(people[-1], now=at(60))
+        assert services.admit_queue(now=at(60)) == 0
+        assert QueueEntry.objects.filter(state="ended").count() == 6
+        assert services.admit_queue(now=at(60)) == 1
+        assert states(people[-1]) == ["admitted"]
 
     def test_every_room_is_served(self):
         change_room(state="paused")
@@ -255,7 +277,12 @@ class TestPolling:
 
     @pytest.mark.parametrize(
         ("idle_seconds", "session_seconds", "reason", "seconds"),
-        [(60, 600, "idle", 60), (600, 60, "session_over", 60), (60, 59, "session_over", 59), (59, 60, "idle", 59)],
+        [
+            (60, 600, "idle", 60),
+            (600, 60, "session_over", 60),
+            (60, 59, "session_over", 59),
+            (59, 60, "idle", 59),
+        ],
     )
     def test_what_the_clock_ended_first_is_the_reason(
         self, idle_seconds, session_seconds, reason, seconds
@@ -287,7 +314,9 @@ class TestPolling:
         change_room(state="paused")
         for seconds in range(50, 1_000, 50):
             keep_calling(me, now=at(seconds))
-        assert services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(1_000)).position == 1
+        assert (
+            services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(1_000)).position == 1
+        )
 
 
 class TestLeaving:

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, null=True, unique=True, verbose_name='e-mail')),
+                ('email', models.EmailField(blank=True, max_length=254, null=True, unique=True, verbose_name='e-mail')),
                 ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
                 ('subject', models.CharField(blank=True, help_text='Who this is to the identity provider; empty for those who sign in here.', max_length=255, null=True, unique=True, verbose_name='subject')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),

@@ -1,0 +1,107 @@
+"""Rooms and lines in the admin."""
+
+import pytest
+
+from apps.queue.models import QueueEntry, WaitingRoom
+from tests.factories import QueueEntryFactory
+
+pytestmark = pytest.mark.django_db
+
+ROOMS = "/admin/queue/waitingroom/"
+ENTRIES = "/admin/queue/queueentry/"
+
+
+def form_of(room, **changes):
+    names = ("name", "state", "capacity", "admit_per_minute", "session_seconds", "idle_seconds")
+    return {**{name: getattr(room, name) for name in names}, **changes}
+
+
+def test_staff_change_a_rooms_limits_and_state(admin_client, room):
+    form = form_of(room, state="paused", capacity=7)
+    assert admin_client.post(f"{ROOMS}{room.pk}/change/", form).status_code == 302
+    room.refresh_from_db()
+    assert (room.state, room.capacity) == ("paused", 7)
+
+
+def test_a_change_leaves_the_counters_that_moved_meanwhile(admin_client, room, monkeypatch):
+    save = WaitingRoom.save
+
+    def save_late(self, *args, **kwargs):
+        WaitingRoom.objects.update(last_number=99, now_serving=98, admissions_per_second=1.5)
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(WaitingRoom, "save", save_late)
+    admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, capacity=7))
+    room.refresh_from_db()
+    counters = (room.last_number, room.now_serving, room.admissions_per_second)
+    assert (room.capacity, *counters) == (7, 99, 98, 1.5)
+
+
+def test_a_form_that_changes_nothing_writes_nothing(admin_client, room):
+    before = WaitingRoom.objects.values().get()
+    assert admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room)).status_code == 302
+    assert WaitingRoom.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"capacity": 0},
+        {"capacity": 1_000_001},
+        {"admit_per_minute": -1},
+        {"session_seconds": 9},
+        {"idle_seconds": 2},
+        {"state": "ajar"},
+    ],
+)
+def test_limits_out_of_range_are_refused(admin_client, room, wrong):
+    answer = admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, **wrong))
+    assert set(answer.context["adminform"].form.errors) == set(wrong)
+    before = form_of(room)
+    room.refresh_from_db()
+    assert form_of(room) == before
+
+
+@pytest.mark.parametrize("counter", ["last_number", "now_serving", "slug"])
+def test_staff_cannot_write_counters_or_rename_a_room(admin_client, room, counter):
+    before = getattr(room, counter)
+    admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, **{counter: "777"}))
+    room.refresh_from_db()
+    assert getattr(room, counter) == before
+
+
+def test_staff_make_a_room(admin_client):
+    form = form_of(WaitingRoom(name="첫눈", capacity=5, session_seconds=60, idle_seconds=10))
+    assert admin_client.post(f"{ROOMS}add/", {**form, "slug": "first-snow"}).status_code == 302
+    assert WaitingRoom.objects.get(slug="first-snow").last_number == 0
+
+
+def test_rooms_are_never_deleted(admin_client, room):
+    assert admin_client.post(f"{ROOMS}{room.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert WaitingRoom.objects.filter(pk=room.pk).exists()
+
+
+def test_entries_are_shown_without_the_hash_of_their_token(admin_client, room):
+    entry = QueueEntryFactory(room=room)
+    for url in (ENTRIES, f"{ENTRIES}{entry.pk}/change/"):
+        page = admin_client.get(url).content.decode()
+        assert str(entry.number) in page.replace(",", "")
+        assert "token_hash" not in page
+        assert entry.token_hash.hex() not in page
+
+
+@pytest.mark.parametrize("action", ["add", "{pk}/change", "{pk}/delete"])
+def test_entries_are_read_only(admin_client, room, action):
+    entry = QueueEntryFactory(room=room)
+    before = list(QueueEntry.objects.values())
+    form = {"state": "admitted", "post": "yes"}
+    url = f"{ENTRIES}{action.format(pk=entry.pk)}/"
+    assert admin_client.post(url, form).status_code == 403
+    assert list(QueueEntry.objects.values()) == before
+
+
+def test_entries_are_found_by_their_customer(admin_client, room):
+    entry, other = QueueEntryFactory.create_batch(2, room=room)
+    page = admin_client.get(ENTRIES, {"q": entry.customer.email}).content.decode()
+    assert entry.customer.email in page
+    assert other.customer.email not in page
