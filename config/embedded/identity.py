@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
@@ -43,7 +44,9 @@ class Identity:
     def assume(self) -> None:
         """Become this user for good, in a child between fork and exec. Raises `OSError`."""
         if self.capability is not None:
-            _prctl(_PR_SET_KEEPCAPS, 1)
+            # The change of user keeps capabilities with this, and access(2), by which PostgreSQL
+            # looks for its own programs, minds them.
+            _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
         os.setgroups([self.gid])
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
@@ -109,6 +112,8 @@ def _try_identity(identity: Identity, program: Path, folder: Path) -> str:
                 os.dup2(silence, stream)
             identity.assume()
             os.chdir(folder)
+            if not os.access(program, os.X_OK):
+                raise PermissionError(f"{program} cannot be executed")
             os.execv(program, [str(program), "--version"])
         except BaseException as error:
             os.write(write_end, (str(error) or type(error).__name__).encode()[:1000])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from config.embedded import postgres
 from config.embedded.broker import install_schema
 from config.embedded.cluster import EmbeddedPostgresError
 from config.embedded.identity import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -143,6 +145,25 @@ def test_works_below_a_folder_that_only_we_may_enter(make: Make, tmp_path: Path)
         assert (server.folder).stat().st_uid == uid
     else:
         assert capabilities == 0
+
+
+def test_works_with_programs_below_a_folder_that_only_we_may_enter(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = binary("postgres").parents[2]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, closed / folder.name, symlinks=True)
+    programs = closed / package.name / "pginstall" / "bin"
+    monkeypatch.setattr(postgres, "binary", lambda name: programs / name)
+    server = make("closed/data")
+    server.start()
+
+    assert query(server, "SELECT 1") == [(1,)]
+    assert Path(f"/proc/{server_pid(server)}/exe").readlink() == programs / "postgres"
+    assert closed.stat().st_mode & 0o777 == 0o700
 
 
 def test_left_overs_of_an_interrupted_start_are_removed(make: Make) -> None:
