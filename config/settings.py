@@ -305,7 +305,6 @@ if BROKER_IS_PGMQ:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "conn_string": BROKER_CONNINFO,
         "init_extension": False,
-        "use_notify": True,
         "notify_throttle_interval_ms": 0,
         "wait_time_seconds": 0,
         "polling_interval": 1,
