@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, IdempotencyKeyInUse, IdempotencyKeyReused
 from apps.core.problems import CONTENT_TYPE, problem_body, status_of
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -18,6 +18,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="1 to 255 visible ASCII characters. The same key with the same request gets the "
     "first answer again, with `Idempotent-Replayed: true`.",
 )
+# What every endpoint that takes the key may answer.
+RETRIED = (IdempotencyKeyInUse, IdempotencyKeyReused)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="The `ETag` that the client has."
 )

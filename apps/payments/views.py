@@ -10,13 +10,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from apps.accounts.permissions import KnownCustomer, customer_id_of
+from apps.accounts.schema import SIGNED_IN
 from apps.core.clock import read_clock
-from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidRequest
+from apps.core.errors import InvalidRequest
 from apps.core.fields import IdField
 from apps.core.idempotency import answer_once
 from apps.core.limits import ID_MAX
 from apps.core.pagination import CursorPages
-from apps.core.schema import IDEMPOTENCY_KEY, path_id, problems
+from apps.core.schema import IDEMPOTENCY_KEY, RETRIED, path_id, problems
 from apps.payments import selectors, services
 from apps.payments.errors import (
     PaymentNotFound,
@@ -26,12 +27,11 @@ from apps.payments.errors import (
 from apps.payments.models import Payment
 from apps.queue.errors import WrongWaitingRoom
 from apps.queue.permissions import HasQueueToken, entry_of
-from apps.queue.views import INSIDE, QUEUE_TOKEN, SIGNED_IN
+from apps.queue.schema import INSIDE, QUEUE_TOKEN
 from apps.reservations.errors import HoldExpired, ReservationNotFound
 from apps.reservations.serializers import RESERVATION_EXAMPLE, ReservationOutput
 from apps.wallet.errors import BalanceLimitExceeded, InsufficientBalance
 
-RETRIED = (IdempotencyKeyInUse, IdempotencyKeyReused)
 CONFIRMED_EXAMPLE = {
     **RESERVATION_EXAMPLE,
     "status": "confirmed",

@@ -13,7 +13,7 @@ POLL_IDLE_FRACTION = 1 / 3
 POLL_WAIT_FRACTION = 1 / 10
 POLL_MIN_S = 1
 
-# A poll lets the next in when beat has not for this long.
+# A poll lets the next in when nobody has for this long: beat stands still, or is set to a slower pace.
 ADMISSION_OVERDUE_S = 1.5
 
 # The rate of admission is measured over this time, and taken over the shorter one at the least: the

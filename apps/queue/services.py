@@ -120,10 +120,10 @@ def poll_line(*, entry: QueueEntry, now: datetime) -> LineStatus:
 
 
 def is_admission_overdue(room: WaitingRoom, *, now: datetime) -> bool:
-    """Say whether nobody has looked after the room for longer than beat takes."""
+    """Say whether nobody has looked after the room for a while."""
     if not room.lets_in:
         return False
-    overdue = timedelta(seconds=max(limits.ADMISSION_OVERDUE_S, 1.5 * settings.SWEEP_SECONDS))
+    overdue = timedelta(seconds=limits.ADMISSION_OVERDUE_S)
     return room.admission_checked_at is None or now - room.admission_checked_at >= overdue
 
 

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
 from apps.accounts.permissions import KnownCustomer, customer_id_of
+from apps.accounts.schema import SIGNED_IN
 from apps.concerts.errors import ConcertNotFound
 from apps.concerts.limits import MAIN_ROOM
 from apps.concerts.selectors import get_concert
@@ -21,23 +21,12 @@ from apps.core.fields import IdField
 from apps.core.schema import problems
 from apps.queue import selectors, services
 from apps.queue.errors import (
-    QueueNotAdmitted,
-    QueueTokenExpired,
-    QueueTokenInvalid,
-    QueueTokenRequired,
     RoomNotFound,
     WaitingRoomClosed,
 )
-from apps.queue.permissions import HEADER, HasQueueToken, entry_of
+from apps.queue.permissions import HasQueueToken, entry_of
+from apps.queue.schema import IN_LINE, QUEUE_TOKEN
 from apps.queue.selectors import LineStatus
-
-QUEUE_TOKEN = OpenApiParameter(
-    HEADER, str, OpenApiParameter.HEADER, required=True, description="Your token in the line."
-)
-SIGNED_IN = (NotAuthenticated, InvalidAccessToken, TooManyRequests, Busy)
-IN_LINE = (*SIGNED_IN, QueueTokenRequired, QueueTokenInvalid, QueueTokenExpired)
-# What every endpoint answers that only admitted customers may use.
-INSIDE = (*IN_LINE, QueueNotAdmitted)
 
 STATUS_EXAMPLE = {
     "room": "main",

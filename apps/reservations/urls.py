@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from apps.reservations.views import AvailabilityViewSet, HoldViewSet, ReservationViewSet
+from apps.reservations.views.availability import AvailabilityViewSet
+from apps.reservations.views.holds import HoldViewSet
+from apps.reservations.views.reservations import ReservationViewSet
 
 urlpatterns = [
     path("concerts/<int:concert_id>/dates", AvailabilityViewSet.as_view({"get": "dates"})),

@@ -8,26 +8,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from apps.accounts.errors import InvalidAccessToken, NotAuthenticated
 from apps.accounts.permissions import customer_id_of
+from apps.accounts.schema import SIGNED_IN
 from apps.core.clock import read_clock
-from apps.core.errors import (
-    Busy,
-    IdempotencyKeyInUse,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    TooManyRequests,
-)
+from apps.core.errors import InvalidRequest
 from apps.core.fields import WholeNumberField
 from apps.core.idempotency import answer_once
 from apps.core.pagination import CursorPages
-from apps.core.schema import IDEMPOTENCY_KEY, problems
+from apps.core.schema import IDEMPOTENCY_KEY, RETRIED, problems
 from apps.wallet import selectors, services
 from apps.wallet.errors import BalanceLimitExceeded
 from apps.wallet.limits import CHARGE_MAX, CHARGE_MIN
 from apps.wallet.models import Wallet, WalletEntry
-
-SIGNED_IN = (NotAuthenticated, InvalidAccessToken, TooManyRequests, Busy)
 
 
 class WalletOutput(serializers.ModelSerializer[Wallet]):
@@ -101,8 +93,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
                 InvalidRequest,
                 *SIGNED_IN,
                 BalanceLimitExceeded,
-                IdempotencyKeyInUse,
-                IdempotencyKeyReused,
+                *RETRIED,
             ),
         },
         examples=[OpenApiExample("charge", {"amount": 300_000}, request_only=True)],

@@ -273,6 +273,17 @@ def test_rooms_that_two_concerts_see_differently():
     assert problem in problems_of({"concerts": concerts})
 
 
+def test_a_rooms_field_given_twice_is_told_once():
+    concerts = [
+        CONCERT | {"room": {"slug": "x", "capacity": 5}},
+        CONCERT | {"room": {"slug": "x", "capacity": 7}, "slug": "other"},
+    ]
+    text = json.dumps({"concerts": concerts}).replace(
+        '"capacity": 7', '"capacity": 6, "capacity": 7'
+    )
+    assert problems_of(text.encode()) == ["concerts[1].room.capacity: is given twice"]
+
+
 def test_too_many_seats(monkeypatch):
     monkeypatch.setattr(limits, "SEATS_PER_PERFORMANCE_MAX", 9)
     monkeypatch.setattr(limits, "SEATS_PER_FILE_MAX", 8)

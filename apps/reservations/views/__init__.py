@@ -1,0 +1,1 @@
+"""Dates and seats of a concert, holds, reservations: one module each."""
