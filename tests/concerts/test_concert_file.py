@@ -281,7 +281,9 @@ def test_a_rooms_field_given_twice_is_told_once():
     text = json.dumps({"concerts": concerts}).replace(
         '"capacity": 7', '"capacity": 6, "capacity": 7'
     )
-    assert problems_of(text.encode()) == ["concerts[1].room.capacity: is given twice"]
+    problems = problems_of(text.encode())
+    assert "concerts[1].room.capacity: is given twice" in problems
+    assert not any("should be as at" in problem for problem in problems)
 
 
 def test_too_many_seats(monkeypatch):
