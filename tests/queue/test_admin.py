@@ -3,7 +3,7 @@
 import pytest
 
 from apps.queue.models import QueueEntry, WaitingRoom
-from tests.factories import QueueEntryFactory
+from tests.factories import ConcertFactory, QueueEntryFactory, RoomFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -105,3 +105,42 @@ def test_entries_are_found_by_their_customer(admin_client, room):
     page = admin_client.get(ENTRIES, {"q": entry.customer.email}).content.decode()
     assert entry.customer.email in page
     assert other.customer.email not in page
+
+
+def concert_form(concert, **changes):
+    """Return the form of a concert as its page shows it, with some fields changed."""
+    times = {
+        f"{name}_{part}": text
+        for name in ("sales_open_at", "sales_close_at")
+        for part, text in enumerate(f"{getattr(concert, name):%Y-%m-%d %H:%M:%S}".split())
+    }
+    names = ("slug", "title", "artist", "seats_per_customer", "cancel_until_hours", "currency")
+    return {
+        **{name: getattr(concert, name) for name in (*names, "room")},
+        **times,
+        "venue": concert.venue_id,
+        "performances-TOTAL_FORMS": 0,
+        "performances-INITIAL_FORMS": 0,
+        **changes,
+    }
+
+
+def test_a_concert_gets_a_room_that_exists(admin_client, room):
+    concert = ConcertFactory()
+    RoomFactory(slug="iu", name="아이유")
+    url = f"/admin/concerts/concert/{concert.pk}/change/"
+    page = admin_client.get(url)
+    assert ("iu", "아이유") in page.context["adminform"].form.fields["room"].choices
+    assert admin_client.post(url, concert_form(concert, room="iu")).status_code == 302
+    concert.refresh_from_db()
+    assert concert.room == "iu"
+
+
+def test_a_concert_gets_no_room_that_does_not_exist(admin_client, room):
+    concert = ConcertFactory()
+    url = f"/admin/concerts/concert/{concert.pk}/change/"
+    answer = admin_client.post(url, concert_form(concert, room="nowhere"))
+    assert answer.status_code == 200
+    assert set(answer.context["adminform"].form.errors) == {"room"}
+    concert.refresh_from_db()
+    assert concert.room == "main"

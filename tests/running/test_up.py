@@ -113,10 +113,10 @@ def test_with_worker_and_beat_frozen_time_goes_on(encore: Encore):
         hold = first.hold(concert, seat_id)
         assert hold.status_code == 201
         # The first falls silent; the second keeps asking, and goes in when the first is out.
-        wait_until(lambda: second.poll() == "admitted", seconds=15, what="the room moves")
+        wait_until(lambda: second.poll() == "admitted", seconds=30, what="the room moves")
         assert first.poll() == "idle"
         wait_until(
-            lambda: seat_id in second.list_free_seats(concert), seconds=15, what="the hold runs out"
+            lambda: seat_id in second.list_free_seats(concert), seconds=30, what="the hold runs out"
         )
         taken_over = second.hold(concert, seat_id)
         assert taken_over.status_code == 201
