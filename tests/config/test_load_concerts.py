@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -174,3 +175,14 @@ def test_a_busy_database_is_told(write, monkeypatch):
     assert err == f"{path}: the database is busy; try again\n"
     assert error == "1 of 1 files could not be loaded."
     assert_nothing_written()
+
+
+def test_the_manuals_example_loads(tmp_path):
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "concert-file.md").read_text()
+    file = tmp_path / "concerts.json"
+    file.write_text(manual.partition("```json\n")[2].partition("```")[0])
+    call_command("load_concerts", file, stdout=StringIO())
+    concert = Concert.objects.get()
+    assert (concert.slug, concert.room) == ("moonlight-2027", "moonlight")
+    assert Seat.objects.count() == 202
+    assert Seat.objects.filter(blocked=True).count() == 2
