@@ -1,6 +1,7 @@
 """Use cases of signing in and of making customers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -11,7 +12,7 @@ from django.db import IntegrityError
 from apps.accounts import tokens
 from apps.accounts.errors import EmailTaken, InvalidAccessToken, InvalidCredentials
 from apps.accounts.models import User, normalise_email
-from apps.core.db import lock_rows
+from apps.core.db import lock_rows, transaction
 
 
 def sign_in(*, email: str, password: str) -> dict[str, Any]:
@@ -75,18 +76,25 @@ def read_name(claims: Mapping[str, Any]) -> str:
     return name.replace("\0", "")[:100] if isinstance(name, str) else ""
 
 
+@contextmanager
+def refuse_taken_email() -> Iterator[None]:
+    """Raise `EmailTaken` where the making of a user meets another with the same e-mail address."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise EmailTaken from error
+
+
 def create_customer(*, email: str, password: str | None, name: str = "") -> User:
     """Make one customer. Raise `EmailTaken`."""
-    if User.objects.filter(email=normalise_email(email)).exists():
-        raise EmailTaken
-    return User.objects.create_user(email, password, name=name)
+    with refuse_taken_email(), transaction():
+        return User.objects.create_user(email, password, name=name)
 
 
 def create_staff(*, email: str, password: str) -> User:
     """Make a member of staff who may do everything. Raise `EmailTaken`."""
-    if User.objects.filter(email=normalise_email(email)).exists():
-        raise EmailTaken
-    return User.objects.create_superuser(email, password)
+    with refuse_taken_email(), transaction():
+        return User.objects.create_superuser(email, password)
 
 
 def create_customers(*, emails: Sequence[str]) -> int:

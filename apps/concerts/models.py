@@ -1,5 +1,6 @@
 """Venues, concerts, performances and seats: static while they are on sale, but for staff blocking seats."""
 
+from datetime import date as Date
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -151,8 +152,12 @@ class Performance(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, with the date that the start has at the venue."""
-        self.date = self.starts_at.astimezone(ZoneInfo(self.concert.venue.time_zone)).date()
+        self.date = self.date_at_venue()
         super().save(*args, **kwargs)
+
+    def date_at_venue(self) -> Date:
+        """Return the calendar date that the start has in the venue's time zone."""
+        return self.starts_at.astimezone(ZoneInfo(self.concert.venue.time_zone)).date()
 
     def cancellable_until(self) -> datetime:
         """Return the moment until which a paid reservation can be cancelled."""
@@ -162,7 +167,8 @@ class Performance(models.Model):
 def move_dates(performances: models.QuerySet[Performance]) -> None:
     """Give each performance the date that its start has at its venue."""
     for performance in performances.select_related("concert__venue"):
-        performance.save(update_fields=["date"])
+        if performance.date != performance.date_at_venue():
+            performance.save(update_fields=["date"])
 
 
 class Seat(models.Model):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from apps.concerts.concert_file import ConcertEntry, VenueEntry
 from apps.concerts.layout import PlannedSeat
@@ -60,8 +59,6 @@ def save_concert(concert: Concert | None, entry: ConcertEntry, venue: Venue) -> 
         setattr(concert, name, wanted[name])
     if changed:
         concert.save(update_fields=changed)
-    if "venue" in changed:
-        _move_dates(concert)
     return concert, "updated" if changed else "unchanged"
 
 
@@ -81,15 +78,6 @@ def _read_fields(entry: ConcertEntry, venue: Venue) -> dict[str, Any]:
         "room": entry.room.slug if entry.room else MAIN_ROOM,
         **{name: value for name, value in optional.items() if value is not None},
     }
-
-
-def _move_dates(concert: Concert) -> None:
-    """Give the performances the dates that they have in the time zone of another venue."""
-    zone = ZoneInfo(concert.venue.time_zone)
-    for performance in concert.performances.all():
-        if performance.date != performance.starts_at.astimezone(zone).date():
-            performance.concert = concert
-            performance.save(update_fields=["date"])
 
 
 def ensure_performance(

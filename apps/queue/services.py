@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
 from apps.accounts.errors import InvalidAccessToken
 from apps.accounts.permissions import require_known_customer
 from apps.concerts.limits import MAIN_ROOM
@@ -24,6 +22,7 @@ from apps.queue.transitions import (
     lock_entry,
     measure_admissions_per_second,
     require_live,
+    save_room,
 )
 
 logger = logging.getLogger(__name__)
@@ -39,16 +38,8 @@ class IssuedToken:
 
 def ensure_main_room() -> None:
     """Make the room `main` from the settings where it does not exist; afterwards it is staff's."""
-    WaitingRoom.objects.get_or_create(
-        slug=MAIN_ROOM,
-        defaults={
-            "name": "Encore",
-            "capacity": settings.ROOM_CAPACITY,
-            "admit_per_minute": settings.ROOM_ADMIT_PER_MINUTE,
-            "session_seconds": settings.ROOM_SESSION_SECONDS,
-            "idle_seconds": settings.ROOM_IDLE_SECONDS,
-        },
-    )
+    with transaction():
+        save_room(slug=MAIN_ROOM, name="Encore", room_limits={})
 
 
 def issue_token(*, customer_id: int, room_slug: str, now: datetime) -> IssuedToken:

@@ -117,9 +117,9 @@ def admit_next(room: WaitingRoom, *, now: datetime) -> int:
         head = lock_rows(
             QueueEntry.objects.filter(room=room, state=QueueEntry.State.WAITING), limit=batch
         )
-        silent = [entry.pk for entry in head if entry.last_seen_at <= room.silent_since(now)]
+        silent = {entry.pk for entry in head if entry.last_seen_at <= room.silent_since(now)}
         end_by_clock(room, silent)
-        next_in = [entry for entry in head if entry.pk not in set(silent)][: free - admitted]
+        next_in = [entry for entry in head if entry.pk not in silent][: free - admitted]
         admitted += enter(room, next_in, now=now)
         if len(head) < batch:
             break
@@ -177,20 +177,21 @@ def save_room(*, slug: str, name: str, room_limits: Mapping[str, int]) -> str:
     caller holds a transaction and no lock of the ranks below a room. Return what happened: `made`,
     `updated` or `unchanged`.
     """
-    rooms = WaitingRoom.objects.filter(slug=slug)
-    room = rooms.first()
-    if room is None:
-        defaults = {
-            "capacity": settings.ROOM_CAPACITY,
-            "admit_per_minute": settings.ROOM_ADMIT_PER_MINUTE,
-            "session_seconds": settings.ROOM_SESSION_SECONDS,
-            "idle_seconds": settings.ROOM_IDLE_SECONDS,
-        }
-        WaitingRoom.objects.create(slug=slug, name=name, **defaults | dict(room_limits))
+    defaults = {
+        "capacity": settings.ROOM_CAPACITY,
+        "admit_per_minute": settings.ROOM_ADMIT_PER_MINUTE,
+        "session_seconds": settings.ROOM_SESSION_SECONDS,
+        "idle_seconds": settings.ROOM_IDLE_SECONDS,
+    }
+    room, made = WaitingRoom.objects.get_or_create(
+        slug=slug, defaults={"name": name, **defaults, **room_limits}
+    )
+    if made:
         return "made"
     if all(getattr(room, limit) == value for limit, value in room_limits.items()):
         return "unchanged"
     # Only now: a line that moves waits for this lock.
+    rooms = WaitingRoom.objects.filter(pk=room.pk)
     lock_row(rooms)
     rooms.update(**room_limits)
     return "updated"
