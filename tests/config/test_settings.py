@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kombu import Connection
 
 from config.environment import read_flag
 
@@ -257,3 +258,9 @@ def test_the_environment_reaches_the_settings(start):
         "JPY",
     ]
     assert read(start, *PROVIDER, **PROVIDER) == list(PROVIDER.values())
+
+
+@pytest.mark.parametrize("url", ["pgmq://localhost", "redis://localhost/0", "amqp://localhost//"])
+def test_every_broker_of_the_manual_has_its_driver(url):
+    # A transport refuses to be made where its driver is not installed.
+    assert Connection(url).transport.driver_type
