@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format messages clean
+.PHONY: help run test check bench-queue format messages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
 	@$(BIN)/python manage.py up --stop-with-parent
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Lint, types, import contracts, migrations, deployment set
 	DEBUG=0 SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	ALLOWED_HOSTS=tickets.example DATABASE_URL=postgresql://encore@db.example/encore \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench-queue: $(VENV)/.dev ## Measure the line at a thousand and at a million people; needs wrk, takes an hour
+	@$(BIN)/python -m benchmarks.queue $(ARGS)
 
 format: $(VENV)/.dev ## Put the code in order
 	$(BIN)/ruff check --fix .

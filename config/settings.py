@@ -188,6 +188,8 @@ DATABASES = {
             "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
             f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
+            # For the few statements that ask to be prepared; the ORM's never are.
+            "prepare_threshold": 5,
             "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
         },
     }

@@ -6,7 +6,7 @@ import factory
 
 from apps.accounts.models import User
 from apps.concerts.models import Concert, Performance, Seat, Venue
-from apps.queue.models import QueueEntry, WaitingRoom, hash_token
+from apps.queue.models import Presence, QueueEntry, WaitingRoom, hash_token
 
 # Services take `now`; tests without a clock of their own live at this moment.
 NOW = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
@@ -76,16 +76,18 @@ class RoomFactory(factory.django.DjangoModelFactory):
 
 
 class QueueEntryFactory(factory.django.DjangoModelFactory):
-    """A waiting entry whose token is its number's text, `token-7`."""
+    """A waiting entry whose token is its number's text, `token-7`; live ones called last at `at`."""
 
     class Meta:
         model = QueueEntry
+        skip_postgeneration_save = True
 
     class Params:
         at = NOW
         admitted = factory.Trait(
             state=QueueEntry.State.ADMITTED,
             admitted_at=factory.SelfAttribute("at"),
+            admitted_turn=0,
             session_expires_at=factory.LazyAttribute(
                 lambda o: o.at + timedelta(seconds=o.room.session_seconds)
             ),
@@ -94,10 +96,16 @@ class QueueEntryFactory(factory.django.DjangoModelFactory):
     room = factory.SubFactory(RoomFactory)
     customer = factory.SubFactory(UserFactory)
     number = factory.Sequence(lambda n: n + 1_000_000)
+    place = factory.SelfAttribute("number")
     token_hash = factory.LazyAttribute(lambda o: hash_token(f"token-{o.number}"))
     state = QueueEntry.State.WAITING
     joined_at = factory.SelfAttribute("at")
-    last_seen_at = factory.SelfAttribute("at")
+
+    @factory.post_generation
+    def last_seen_at(self, create, extracted):
+        if create and self.state in QueueEntry.LIVE_STATES:
+            called_at = extracted or self.admitted_at or self.joined_at
+            self.presence = Presence.objects.create(entry=self, last_seen_at=called_at)
 
 
 def make_seats(

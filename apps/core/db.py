@@ -1,13 +1,14 @@
 """Transactions and row locks: the only places where either is taken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Model, QuerySet
 from django.db.transaction import atomic, set_rollback
+from psycopg import Cursor
 
 from apps.core.errors import Busy
 
@@ -26,14 +27,16 @@ def transaction() -> Iterator[None]:
     if _in_transaction.get():
         yield
         return
-    mark = _in_transaction.set(True)
     try:
         with atomic():
-            yield
+            mark = _in_transaction.set(True)
+            try:
+                yield
+            finally:
+                # Before the commit: what is to happen after it is no part of this transaction.
+                _in_transaction.reset(mark)
     except (OperationalError, InterfaceError) as error:
         raise Busy from error
-    finally:
-        _in_transaction.reset(mark)
 
 
 def lock_rows(
@@ -41,7 +44,7 @@ def lock_rows(
 ) -> list[ModelT]:
     """Lock `rows` until the transaction ends and return them as they are now, ordered by primary key.
 
-    Ranks, never taken downwards: room, queue entry, seat, reservation, payment, wallet. The lock is
+    Ranks, never taken downwards: turnstile, queue entry, seat, reservation, payment, wallet. The lock is
     `FOR NO KEY UPDATE`, so rows that refer to these can still be written, and waits no longer than
     `LOCK_TIMEOUT_MS`. The caller holds a transaction.
     """
@@ -56,9 +59,37 @@ def lock_row(rows: QuerySet[ModelT]) -> ModelT | None:
     return next(iter(lock_rows(rows)), None)
 
 
+def lock_name(name: str) -> None:
+    """Lock a name until the transaction ends, where there is no row yet to lock.
+
+    Taken before any row, and waited for as long as `lock_rows` waits. The caller holds a transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 @contextmanager
 def rehearsal() -> Iterator[None]:
     """Open a transaction that is rolled back at its end: what `--dry-run` works in."""
     with atomic():
         yield
         set_rollback(True)
+
+
+def fetch_prepared(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a hot statement, which the server parses and plans once a connection.
+
+    `%s` marks a parameter. Django's own cursor would send the text with its values in it each time,
+    and get text back (`make bench-queue` prints what either costs).
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        cursor = Cursor(connection.connection)
+        return cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
+
+
+def execute_prepared(sql: str, parameters: Sequence[Any]) -> int:
+    """Run a hot statement as `fetch_prepared` does; return how many rows it touched."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return Cursor(connection.connection).execute(sql, parameters, prepare=True).rowcount

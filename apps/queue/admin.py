@@ -1,15 +1,21 @@
 """Rooms and lines in the admin."""
 
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.transaction import on_commit
 from django.http import HttpRequest
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.admin import ConcertAdmin
 from apps.concerts.models import Concert
 from apps.core.admin import ReadOnlyAdmin
+from apps.core.clock import read_clock
+from apps.queue.admission import look_after
 from apps.queue.models import QueueEntry, WaitingRoom
 
 admin.site.unregister(Concert)
@@ -36,10 +42,19 @@ class GuardedConcertAdmin(ConcertAdmin):
 class WaitingRoomAdmin(admin.ModelAdmin):
     """Rooms: their limits and state take effect with the next admission."""
 
-    list_display = ("name", "slug", "state", "capacity", "admit_per_minute", "now_serving")
+    list_display = (
+        "name",
+        "slug",
+        "state",
+        "capacity",
+        "admit_per_minute",
+        "waiting",
+        "now_serving",
+    )
     list_filter = ("state",)
     search_fields = ("name", "slug")
-    readonly_fields = ("last_number", "now_serving", "admission_checked_at")
+    readonly_fields = ("waiting", "inside", "now_serving", "counted_at")
+    list_select_related = ("turnstile",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep the slug of a room that exists: concerts and customers know it by that."""
@@ -50,18 +65,45 @@ class WaitingRoomAdmin(admin.ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save only what staff changed: the counters move while the form is open."""
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
+        """Save what staff changed, and let the next in by the new limits at once."""
+        super().save_model(request, obj, form, change)
+        on_commit(partial(look_after, obj.pk, now=read_clock()), robust=True)
+
+    @admin.display(description=_("waiting"))
+    def waiting(self, room: WaitingRoom) -> int:
+        """How many wait, when last counted."""
+        return room.turnstile.people_waiting
+
+    @admin.display(description=_("inside"))
+    def inside(self, room: WaitingRoom) -> int:
+        """How many are inside, when last counted."""
+        return room.turnstile.admitted
+
+    @admin.display(description=_("now serving"))
+    def now_serving(self, room: WaitingRoom) -> int:
+        """The highest place let in so far."""
+        return room.turnstile.now_serving
+
+    @admin.display(description=_("last looked after"))
+    def counted_at(self, room: WaitingRoom) -> datetime | None:
+        """When somebody last let people in and counted the line."""
+        return room.turnstile.counted_at
 
 
 @admin.register(QueueEntry)
 class QueueEntryAdmin(ReadOnlyAdmin):
     """Places in line."""
 
-    list_display = ("number", "room", "customer", "state", "joined_at", "admitted_at", "end_reason")
+    list_display = (
+        "number",
+        "place",
+        "room",
+        "customer",
+        "state",
+        "joined_at",
+        "admitted_at",
+        "end_reason",
+    )
     list_filter = ("state", "room", "end_reason")
     list_select_related = ("room", "customer")
     search_fields = ("customer__email",)

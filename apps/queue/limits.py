@@ -3,28 +3,46 @@
 # 256 bits, as many as the digest that is stored of it.
 TOKEN_BYTES = 32
 
-# The last call of a customer is written down at most once in this time: silence is measured with
-# this error, which is far below any idle limit.
-PRESENCE_WRITE_S = 1
+# Places in one segment of the line. A poll counts those of its own segment and adds what the last
+# count found before it: fewer would make more segments to count, more would make each poll dearer.
+SEGMENT_PLACES = 256
 
-# Polls: at most this fraction of the idle limit apart, so that two may be lost before somebody who
-# follows them counts as silent; and oftener the nearer the turn.
+# The last call of somebody who waits is written down at most once in this fraction of the idle limit;
+# that of somebody inside, a person who thinks between two calls, as good as always.
+PRESENCE_IDLE_FRACTION = 1 / 4
+PRESENCE_INSIDE_S = 1
+
+# Polls: at most this fraction of the idle limit apart, so that one may be lost before somebody who
+# follows them counts as silent; and oftener the nearer the turn. Each is drawn from the last fifth of
+# its time, so that those who came together do not come together for ever.
 POLL_IDLE_FRACTION = 1 / 3
-POLL_WAIT_FRACTION = 1 / 10
+POLL_WAIT_FRACTION = 1 / 3
+POLL_JITTER = 1 / 5
 POLL_MIN_S = 1
 
-# A poll lets the next in when nobody has for this long: beat stands still, or is set to a slower pace.
-ADMISSION_OVERDUE_S = 1.5
+# A position is no older than this: where nobody has counted for so long, because beat stands still
+# or is set to a slower pace, the next call counts, and lets in.
+COUNT_OVERDUE_S = 1
+# The sweep of the silent needs the line counted, and counts it itself where nobody has for so long.
+SWEEP_COUNT_OVERDUE_S = 3
 
-# The rate of admission is measured over this time, and taken over the shorter one at the least: the
-# burst that fills an empty room says nothing about what follows. An estimate never says more than a day.
+# What estimates are made from: the turns of this time, written down at least this often.
 RATE_WINDOW_S = 300
-RATE_WINDOW_MIN_S = 60
+SAMPLE_S = 10
+# An estimate never says more than a day.
 ESTIMATE_MAX_S = 86_400
 
-# Rows that one statement of a sweep touches, and how many of those one run makes.
+# What one transaction of a sweep looks at: rows of the head of a line, segments of the rest. And how
+# many of those one run makes; and how many a customer's call makes, where it stands in for beat.
 SWEEP_BATCH = 1_000
+SWEEP_SEGMENTS = 8
 SWEEP_BATCHES_PER_RUN = 200
+SWEEP_BATCHES_PER_CALL = 2
+
+# A lobby of more people than this is put in order by beat (100,000 take some seconds), and by a
+# customer's call only where that has not happened for so long.
+DRAW_IN_CALL_MAX = 10_000
+DRAW_PATIENCE_S = 5
 
 IDLE_SECONDS_MIN = 3
 IDLE_SECONDS_MAX = 86_400

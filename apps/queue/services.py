@@ -3,36 +3,45 @@
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apps.accounts.errors import InvalidAccessToken
 from apps.accounts.permissions import require_known_customer
 from apps.concerts.limits import MAIN_ROOM
-from apps.core.db import lock_row, lock_rows, transaction
+from apps.core.db import lock_rows, transaction
 from apps.core.errors import Busy
 from apps.queue import limits
-from apps.queue.errors import QueueTokenInvalid, RoomNotFound, WaitingRoomClosed
-from apps.queue.models import QueueEntry, WaitingRoom, hash_token
-from apps.queue.selectors import LineStatus, find_entry, get_line_status
-from apps.queue.transitions import (
-    admit_next,
-    end_by_clock,
-    end_entry,
-    lock_entry,
-    measure_admissions_per_second,
-    require_live,
-    save_room,
+from apps.queue.admission import count_room, fill_free_places, lock_turnstile, look_after
+from apps.queue.ending import end_by_clock
+from apps.queue.errors import QueueTokenInvalid
+from apps.queue.estimates import is_before_opening
+from apps.queue.joining import take_place
+from apps.queue.line import find_quiet_segments, find_silent, note_oldest_calls
+from apps.queue.models import QueueEntry, WaitingRoom
+from apps.queue.presence import note_presence
+from apps.queue.receipts import sign_receipt
+from apps.queue.selectors import (
+    LineStatus,
+    RoomStatus,
+    find_entry,
+    get_entry,
+    get_line_status,
+    get_room,
+    get_room_status,
 )
+from apps.queue.transitions import end_entry, lock_entry, require_live, save_room
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedToken:
-    """A new place in line and its secret, which is nowhere else."""
+    """A new place in line, its secret, which is nowhere else, and the signed receipt of it."""
 
     token: str
+    receipt: str
     status: LineStatus
 
 
@@ -46,34 +55,37 @@ def issue_token(*, customer_id: int, room_slug: str, now: datetime) -> IssuedTok
     """Put the customer at the end of the room's line with a new token (1.1.1).
 
     A place that they have there already ends first (1.2.1). Who finds a free place inside and nobody
-    ahead is admitted at once. Raise `RoomNotFound` and `WaitingRoomClosed`.
+    ahead is admitted at once. Raise `RoomNotFound` and `WaitingRoomClosed`, and `QueueTokenExpired`
+    where the same customer has joined again meanwhile.
     """
     token = secrets.token_urlsafe(limits.TOKEN_BYTES)
-    with transaction():
-        room = lock_row(WaitingRoom.objects.filter(slug=room_slug))
-        if room is None:
-            raise RoomNotFound
-        if not room.takes_joins:
-            raise WaitingRoomClosed
-        own = QueueEntry.objects.select_related("room").filter(
-            room=room, customer_id=customer_id, state__in=QueueEntry.LIVE_STATES
-        )
-        for earlier in lock_rows(own):
-            end_entry(earlier, reason=QueueEntry.EndReason.REISSUED, now=now)
-        room.last_number += 1
-        room.save(update_fields=["last_number"])
-        entry = QueueEntry.objects.create(
-            room=room,
-            customer_id=customer_id,
-            number=room.last_number,
-            token_hash=hash_token(token),
-            state=QueueEntry.State.WAITING,
-            joined_at=now,
-            last_seen_at=now,
-        )
-        if admit_next(room, now=now):
-            entry.refresh_from_db(fields=["state", "admitted_at", "session_expires_at"])
-        return IssuedToken(token=token, status=get_line_status(entry, now=now))
+    entry = get_entry(
+        take_place(customer_id=customer_id, room_slug=room_slug, token=token, now=now)
+    )
+    if has_free_places(entry.room):
+        # The place is taken. That the room is busy is no reason to refuse it.
+        with suppress(Busy):
+            fill_free_places(entry.room_id, now=now, wait=True)
+        entry = get_entry(entry.pk)
+    elif is_count_overdue(entry.room, now=now):
+        tend_room(entry.room, now=now)
+        entry = get_entry(entry.pk)
+    require_live(entry, now=now)
+    return IssuedToken(
+        token=token,
+        receipt=sign_receipt(entry),
+        status=get_line_status(entry, now=now),
+    )
+
+
+def has_free_places(room: WaitingRoom) -> bool:
+    """Say whether somebody might enter, by the last look at the room."""
+    if not room.lets_in or is_before_opening(room):
+        return False
+    turnstile = room.turnstile
+    return turnstile.admitted < room.capacity and (
+        not room.admit_per_minute or turnstile.free_places > 0
+    )
 
 
 def note_call(*, customer_id: int, token: str, now: datetime) -> QueueEntry:
@@ -86,36 +98,52 @@ def note_call(*, customer_id: int, token: str, now: datetime) -> QueueEntry:
     if entry is None or entry.customer_id != customer_id:
         require_known_customer(customer_id)
         raise QueueTokenInvalid
-    if not entry.customer.is_active:
+    if not entry.customer_is_active:
         raise InvalidAccessToken
-    live = entry.state in QueueEntry.LIVE_STATES and not entry.ended_by_clock(now)
-    if live and now - entry.last_seen_at >= timedelta(seconds=limits.PRESENCE_WRITE_S):
-        QueueEntry.objects.filter(pk=entry.pk, state__in=QueueEntry.LIVE_STATES).update(
-            last_seen_at=now
-        )
-        entry.last_seen_at = now
+    if entry.state in QueueEntry.LIVE_STATES and not entry.ended_by_clock(now):
+        note_presence(entry, now=now)
     return entry
 
 
 def poll_line(*, entry: QueueEntry, now: datetime) -> LineStatus:
     """Return where the caller's entry stands (2.1.1). Raise `QueueTokenExpired` (2.1.2).
 
-    Lets the next in where beat has not for a while, so the line moves with Celery stopped.
+    Looks after the room where beat has not for a while, so the line moves, and the silent go, with
+    Celery stopped.
     """
     require_live(entry, now=now)
-    if entry.state == QueueEntry.State.WAITING and is_admission_overdue(entry.room, now=now):
-        admit_room(room_id=entry.room_id, now=now)
-        entry.refresh_from_db()
+    if entry.state == QueueEntry.State.WAITING and is_count_overdue(entry.room, now=now):
+        tend_room(entry.room, now=now)
+        entry = get_entry(entry.pk)
         require_live(entry, now=now)
     return get_line_status(entry, now=now)
 
 
-def is_admission_overdue(room: WaitingRoom, *, now: datetime) -> bool:
-    """Say whether nobody has looked after the room for a while."""
-    if not room.lets_in:
-        return False
-    overdue = timedelta(seconds=limits.ADMISSION_OVERDUE_S)
-    return room.admission_checked_at is None or now - room.admission_checked_at >= overdue
+def see_room(*, slug: str, now: datetime) -> RoomStatus:
+    """Return how a room is doing, no more than `COUNT_OVERDUE_S` ago. Raise `RoomNotFound`."""
+    room = get_room(slug)
+    if is_count_overdue(room, now=now):
+        tend_room(room, now=now)
+        room = get_room(slug)
+    return get_room_status(room, now=now)
+
+
+def is_count_overdue(
+    room: WaitingRoom, *, now: datetime, limit_s: int = limits.COUNT_OVERDUE_S
+) -> bool:
+    """Say whether nobody has looked after the room for so long; also where the last one's clock went
+    wrong, and was ahead."""
+    counted_at = room.turnstile.counted_at
+    return counted_at is None or abs(now - counted_at) >= timedelta(seconds=limit_s)
+
+
+def tend_room(room: WaitingRoom, *, now: datetime) -> None:
+    """Do for one room what beat does, in the little time that a customer's call has for it; leave it to
+    somebody else who is at it. Nobody's call fails by it."""
+    with suppress(Busy), transaction():
+        if lock_turnstile(room.pk, skip_locked=True) is not None:
+            expire_line(room, now=now, batches=limits.SWEEP_BATCHES_PER_CALL)
+            look_after(room.pk, now=now, in_call=True)
 
 
 def leave_line(*, entry_id: int, now: datetime) -> None:
@@ -126,30 +154,16 @@ def leave_line(*, entry_id: int, now: datetime) -> None:
         end_entry(entry, reason=QueueEntry.EndReason.LEFT, now=now)
 
 
-def admit_room(*, room_id: int, now: datetime) -> int:
-    """Let the next in line into one room; return how many, 0 while somebody else is at it."""
-    with transaction():
-        locked = lock_rows(WaitingRoom.objects.filter(pk=room_id), skip_locked=True)
-        if not locked:
-            return 0
-        (room,) = locked
-        admitted = admit_next(room, now=now)
-        room.admissions_per_second = measure_admissions_per_second(room, now=now)
-        room.admission_checked_at = now
-        room.save(update_fields=["admissions_per_second", "admission_checked_at"])
-        return admitted
-
-
 def admit_queue(*, now: datetime) -> int:
-    """Let the next in line into every room; return how many."""
-    return sweep_rooms(lambda room: admit_room(room_id=room.pk, now=now))
+    """Let the next in line into every room, and count its line; return how many entered."""
+    return sweep_rooms(lambda room: look_after(room.pk, now=now))
 
 
 def expire_queue(*, now: datetime) -> int:
     """Write down whom the clock has put out of line: the silent and the over-long (8.1.2, 8.1.3).
 
-    Works in batches of `SWEEP_BATCH` and passes over rows that somebody else has locked, so two runs
-    at once do no harm. Return how many entries were ended.
+    Works in batches and passes over rows that somebody else has locked, so two runs at once do no
+    harm. Return how many entries were ended.
     """
     return sweep_rooms(lambda room: expire_room(room, now=now))
 
@@ -161,7 +175,7 @@ def sweep_rooms(sweep: Callable[[WaitingRoom], int]) -> int:
     """
     swept = 0
     busy: Busy | None = None
-    for room in WaitingRoom.objects.order_by("pk"):
+    for room in WaitingRoom.objects.select_related("turnstile").order_by("pk"):
         try:
             swept += sweep(room)
         except Busy as error:
@@ -176,19 +190,42 @@ def expire_room(room: WaitingRoom, *, now: datetime) -> int:
     """End the overdue entries of a room, batch by batch; return how many."""
     ended = 0
     for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
-        count = expire_batch(room, now=now)
+        count = expire_inside(room, now=now)
         ended += count
         if count < limits.SWEEP_BATCH:
             break
+    return ended + expire_line(room, now=now, batches=limits.SWEEP_BATCHES_PER_RUN)
+
+
+def expire_line(room: WaitingRoom, *, now: datetime, batches: int) -> int:
+    """End the silent who wait in a room, in up to so many batches; return how many."""
+    ended = 0
+    swept_to = -1
+    if is_count_overdue(room, now=now, limit_s=limits.SWEEP_COUNT_OVERDUE_S):
+        count_room(room.pk, now=now)  # the silent are found by segments
+    for _batch in range(batches):
+        segments = find_quiet_segments(room, after=swept_to, now=now)
+        if not segments:
+            break
+        ended += expire_segments(room, segments, now=now)
+        swept_to = segments[-1]
     return ended
 
 
-def expire_batch(room: WaitingRoom, *, now: datetime) -> int:
-    """End up to `SWEEP_BATCH` overdue entries of a room in one transaction; return how many."""
+def expire_inside(room: WaitingRoom, *, now: datetime) -> int:
+    """End up to `SWEEP_BATCH` of those inside whom the clock has put out; return how many."""
     with transaction():
-        overdue = lock_rows(
-            QueueEntry.objects.overdue(room, now).only("pk"),
-            limit=limits.SWEEP_BATCH,
-            skip_locked=True,
+        overdue = QueueEntry.objects.overdue_inside(room, now)
+        locked = lock_rows(overdue, limit=limits.SWEEP_BATCH, skip_locked=True)
+        return end_by_clock(room, locked, now=now)
+
+
+def expire_segments(room: WaitingRoom, segments: list[int], *, now: datetime) -> int:
+    """End the silent in these segments of the line, in one transaction; return how many."""
+    with transaction():
+        silent = QueueEntry.objects.silent_waiting(room, now).filter(
+            pk__in=find_silent(room, segments, now=now)
         )
-        return end_by_clock(room, [entry.pk for entry in overdue])
+        ended = end_by_clock(room, lock_rows(silent, skip_locked=True), now=now)
+        note_oldest_calls(room, segments)
+        return ended

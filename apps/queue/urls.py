@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.queue.views import QueueTokenViewSet, RoomViewSet
+from apps.queue.views import QueueTokenViewSet, ReceiptKeyViewSet, RoomViewSet
 
 urlpatterns = [
     path("queue/tokens", QueueTokenViewSet.as_view({"post": "create"})),
@@ -10,5 +10,6 @@ urlpatterns = [
         "queue/tokens/current",
         QueueTokenViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
     ),
+    path("queue/receipt-keys", ReceiptKeyViewSet.as_view({"get": "retrieve"})),
     path("queue/rooms/<str:slug>", RoomViewSet.as_view({"get": "retrieve"})),
 ]

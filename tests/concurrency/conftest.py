@@ -2,12 +2,29 @@
 
 import pytest
 
+from apps.queue.models import WaitingRoom
 from apps.wallet.services import charge_wallet
 from tests.factories import NOW
 from tests.reservations.conftest import room
 from tests.reservations.support import make_inside
 
 __all__ = ["room"]
+
+
+@pytest.fixture
+def small_room(room):
+    """The room `main` with one place inside."""
+    room.capacity = 1
+    room.save()
+    return room
+
+
+@pytest.fixture
+def paused_room(room):
+    """The room `main`, which lets nobody in."""
+    room.state = WaitingRoom.State.PAUSED
+    room.save()
+    return room
 
 
 @pytest.fixture

@@ -100,6 +100,33 @@ def held_open(act: Act, *, commit: bool = True) -> Iterator[Racer]:
         racer.finish()
 
 
+@contextmanager
+def stopped_before(act: Act, sql: str) -> Iterator[Racer]:
+    """Run `act` in another thread up to its first statement with `sql` in it, for the time of the
+    block; then let it go on to its end."""
+    stopped, may_go_on = threading.Event(), threading.Event()
+
+    def stop_once(execute: Any, statement: str, *rest: Any) -> Any:
+        if sql in statement and not stopped.is_set():
+            stopped.set()
+            assert may_go_on.wait(PATIENCE_S)
+        return execute(statement, *rest)
+
+    def stop_on_the_way() -> Any:
+        with connection.execute_wrapper(stop_once):
+            return act()
+
+    racer = Racer(stop_on_the_way)
+    racer.start()
+    try:
+        while not stopped.wait(LOOK_S):
+            assert racer.is_alive(), f"nothing like it was asked for: {sql}"
+        yield racer
+    finally:
+        may_go_on.set()
+        racer.finish()
+
+
 def waits_for(follower: Racer, leader: Racer) -> bool:
     """Say whether `follower` comes to wait for `leader`, or finishes without."""
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
@@ -148,6 +175,15 @@ def take_locks_away(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> No
         for name, reader in (("lock_row", _read_row), ("lock_rows", _read_rows)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, reader)
+
+
+def take_from_sql(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, fence: str, instead: str = ""
+) -> None:
+    """Put `instead` where the statement `name` of a module has `fence`."""
+    statement = getattr(module, name)
+    assert statement.count(fence) == 1, f"{name} has no such fence, or more than one"
+    monkeypatch.setattr(module, name, statement.replace(fence, instead))
 
 
 @contextmanager

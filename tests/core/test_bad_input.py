@@ -8,8 +8,10 @@ from django.db.models import F
 
 from apps.concerts.models import Seat
 from apps.queue.models import QueueEntry
+from apps.queue.services import admit_queue
 from apps.reservations.models import Reservation
 from tests.core.contents import read_contents
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +44,7 @@ GETS = (
     "wallet/entries",
     "queue/tokens/current",
     "queue/rooms/main",
+    "queue/receipt-keys",
 )
 LISTS = ("concerts", "holds", "reservations", "payments", "wallet/entries")
 # Every path with an id, by method.
@@ -95,6 +98,7 @@ def world(buyer, performance, seats, customer):
         buyer.post(url, {"seat_ids": [seat.pk]}).json()["id"] for seat in seats[:2]
     )
     buyer.post("/api/v1/reservations", {"hold_id": reservation})
+    admit_queue(now=NOW)  # and nothing is due that the next look at the room would write
     return {
         "concert": performance.concert_id,
         "date": performance.date,

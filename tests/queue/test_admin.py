@@ -2,8 +2,10 @@
 
 import pytest
 
-from apps.queue.models import QueueEntry, WaitingRoom
-from tests.factories import ConcertFactory, QueueEntryFactory, RoomFactory
+from apps.queue import services
+from apps.queue.models import Dispenser, QueueEntry, Turnstile, WaitingRoom
+from tests.factories import NOW, ConcertFactory, QueueEntryFactory, RoomFactory
+from tests.queue.support import stand_in_line, states
 
 pytestmark = pytest.mark.django_db
 
@@ -27,14 +29,35 @@ def test_a_change_leaves_the_counters_that_moved_meanwhile(admin_client, room, m
     save = WaitingRoom.save
 
     def save_late(self, *args, **kwargs):
-        WaitingRoom.objects.update(last_number=99, now_serving=98, admissions_per_second=1.5)
+        Dispenser.objects.update(last_number=99)
+        Turnstile.objects.update(now_serving=98, leaving_per_s=1.5)
         save(self, *args, **kwargs)
 
     monkeypatch.setattr(WaitingRoom, "save", save_late)
     admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, capacity=7))
     room.refresh_from_db()
-    counters = (room.last_number, room.now_serving, room.admissions_per_second)
+    turnstile = Turnstile.objects.get()
+    counters = (Dispenser.objects.get().last_number, turnstile.now_serving, turnstile.leaving_per_s)
     assert (room.capacity, *counters) == (7, 99, 98, 1.5)
+
+
+@pytest.mark.usefixtures("clock_at_now")
+def test_a_change_lets_the_next_in_at_once(admin_client, room, django_capture_on_commit_callbacks):
+    WaitingRoom.objects.update(capacity=1)
+    people = stand_in_line(room, 3)
+    services.admit_queue(now=NOW)
+    assert states(*people) == ["admitted", "waiting", "waiting"]
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, capacity=2))
+    assert states(*people) == ["admitted", "admitted", "waiting"]
+
+
+def test_the_pages_of_a_room_show_its_line(admin_client, room):
+    WaitingRoom.objects.update(capacity=1)
+    stand_in_line(room, 1_236)
+    services.admit_queue(now=NOW)
+    for url in (ROOMS, f"{ROOMS}{room.pk}/change/"):
+        assert ">1235<" in admin_client.get(url).content.decode().replace(",", "")
 
 
 def test_a_form_that_changes_nothing_writes_nothing(admin_client, room):
@@ -62,18 +85,23 @@ def test_limits_out_of_range_are_refused(admin_client, room, wrong):
     assert form_of(room) == before
 
 
-@pytest.mark.parametrize("counter", ["last_number", "now_serving", "slug"])
-def test_staff_cannot_write_counters_or_rename_a_room(admin_client, room, counter):
-    before = getattr(room, counter)
-    admin_client.post(f"{ROOMS}{room.pk}/change/", form_of(room, **{counter: "777"}))
-    room.refresh_from_db()
-    assert getattr(room, counter) == before
+@pytest.mark.parametrize("name", ["waiting", "inside", "now_serving", "counted_at", "slug"])
+def test_staff_cannot_write_counters_or_rename_a_room(admin_client, room, name):
+    before = read_rooms()
+    form = form_of(room, **{name: "777"})
+    assert admin_client.post(f"{ROOMS}{room.pk}/change/", form).status_code == 302
+    assert read_rooms() == before
+
+
+def read_rooms():
+    return [list(model.objects.values()) for model in (WaitingRoom, Dispenser, Turnstile)]
 
 
 def test_staff_make_a_room(admin_client):
     form = form_of(WaitingRoom(name="첫눈", capacity=5, session_seconds=60, idle_seconds=10))
     assert admin_client.post(f"{ROOMS}add/", {**form, "slug": "first-snow"}).status_code == 302
-    assert WaitingRoom.objects.get(slug="first-snow").last_number == 0
+    room = WaitingRoom.objects.get(slug="first-snow")
+    assert (room.dispenser.last_number, room.turnstile.now_serving) == (0, 0)
 
 
 def test_rooms_are_never_deleted(admin_client, room):

@@ -1,127 +1,141 @@
-"""Estimates, how often to ask, and what anybody may see of a room."""
-
-from datetime import timedelta
+"""What anybody may see of a room, and whose tokens open what."""
 
 import pytest
 
 from apps.queue import services
 from apps.queue.errors import RoomNotFound
-from apps.queue.models import QueueEntry, WaitingRoom
-from apps.queue.selectors import (
-    estimate_wait_s,
-    find_entry,
-    get_line_status,
-    get_room_status,
-    poll_interval_s,
-)
-from apps.queue.transitions import measure_admissions_per_second
+from apps.queue.models import QueueEntry, Segment, Turnstile, WaitingRoom
+from apps.queue.selectors import find_entry, get_entry, get_line_status
 from tests.factories import NOW, ConcertFactory, QueueEntryFactory, RoomFactory
+from tests.queue.support import (
+    at,
+    close_doors,
+    count_statements,
+    stand_in_line,
+    states,
+    turnstile_of,
+)
 
 ROOMS = "/api/v1/queue/rooms"
-
-
-def make_room(**fields):
-    return WaitingRoom(**{"capacity": 10, "session_seconds": 100, "idle_seconds": 60, **fields})
-
-
-@pytest.mark.parametrize(
-    ("fields", "position", "estimate_s"),
-    [
-        ({}, 1, 10),  # ten places, each used for 100 s: one enters every 10 s
-        ({}, 25, 250),
-        ({"admissions_per_second": 2}, 25, 13),  # the rate seen lately goes before
-        ({"admissions_per_second": 2, "admit_per_minute": 60}, 25, 25),  # but not above the limit
-        ({"admissions_per_second": 0.5, "admit_per_minute": 60}, 25, 50),
-        ({"admissions_per_second": 1e-9}, 25, 86_400),  # never more than a day
-        ({"state": "draining"}, 1, 10),
-        ({"state": "paused"}, 1, None),
-        ({"state": "closed"}, 1, None),
-    ],
-)
-def test_estimates(fields, position, estimate_s):
-    assert estimate_wait_s(make_room(**fields), position) == estimate_s
-
-
-@pytest.mark.parametrize(
-    ("wait_s", "idle_seconds", "poll_s"),
-    [
-        (None, 60, 20),  # a third of the idle limit, so that two polls may be lost
-        (3_600, 60, 20),
-        (90, 60, 9),  # oftener the nearer the turn
-        (5, 60, 1),
-        (0, 60, 1),
-        (3_600, 3, 1),
-    ],
-)
-def test_the_time_to_ask_again(wait_s, idle_seconds, poll_s):
-    assert poll_interval_s(make_room(idle_seconds=idle_seconds), wait_s=wait_s) == poll_s
+# Of the call that looks after a room: the sweep in its two batches, the admission and the count.
+STATEMENTS_OF_A_REFRESH = 30
 
 
 @pytest.mark.django_db
 class TestLineStatus:
     def test_estimates_are_null_while_the_room_is_paused(self, room):
-        WaitingRoom.objects.update(state="paused")
-        entry = QueueEntryFactory(room=WaitingRoom.objects.get())
-        status = get_line_status(entry, now=NOW)
+        close_doors(room)
+        (entry,) = stand_in_line(room, 1)
+        status = get_line_status(get_entry(entry.pk), now=NOW)
         assert (status.position, status.estimated_wait_seconds) == (1, None)
-        assert status.poll_after_seconds == 20
+        assert 16 <= status.poll_after_seconds <= 20
 
     def test_who_is_inside_waits_for_nothing(self, room):
-        status = get_line_status(QueueEntryFactory(room=room, admitted=True), now=NOW)
+        entry = QueueEntryFactory(room=room, admitted=True)
+        status = get_line_status(get_entry(entry.pk), now=NOW)
         assert (status.position, status.estimated_wait_seconds) == (0, 0)
-        assert status.poll_after_seconds == 20
+        assert 16 <= status.poll_after_seconds <= 20
 
     def test_an_entry_is_found_by_its_token_alone(self, room):
         entry = QueueEntryFactory(room=room)
         assert find_entry(f"token-{entry.number}") == entry
         assert find_entry(entry.token_hash.hex()) is None
 
+    def test_an_entry_is_found_as_the_orm_would_find_it(self, room):
+        close_doors(room)
+        entry = stand_in_line(room, 3)[-1]
+        found = get_entry(entry.pk)
+        same = QueueEntry.objects.select_related("room__turnstile", "presence").get(pk=entry.pk)
+        for ours, orms in (
+            (found, same),
+            (found.room, same.room),
+            (found.room.turnstile, same.room.turnstile),
+            (found.presence, same.presence),
+        ):
+            names = [field.attname for field in type(orms)._meta.concrete_fields]
+            assert [getattr(ours, name) for name in names] == [
+                getattr(orms, name) for name in names
+            ]
+        assert (found.ahead, found.customer_is_active) == (2, True)
 
-@pytest.mark.django_db
-class TestMeasuredRate:
-    def enter(self, room, *seconds_ago):
-        for seconds in seconds_ago:
-            QueueEntryFactory(room=room, admitted=True, at=NOW - timedelta(seconds=seconds))
+    def test_one_statement_finds_an_entry_and_where_it_stands(self, room):
+        close_doors(room)
+        entry = stand_in_line(room, 3)[-1]
+        with count_statements() as statements:
+            status = get_line_status(find_entry(f"token-{entry.number}"), now=NOW)
+        assert (status.position, len(statements)) == (3, 1)
 
-    def test_nobody_entered(self, room):
-        assert measure_admissions_per_second(room, now=NOW) == 0
-
-    def test_a_burst_is_spread_over_a_minute(self, room):
-        self.enter(room, 1, 1, 1)
-        assert measure_admissions_per_second(room, now=NOW) == pytest.approx(3 / 60)
-
-    def test_it_is_measured_since_the_first_of_the_last_five_minutes(self, room):
-        self.enter(room, 400, 200, 100)
-        assert measure_admissions_per_second(room, now=NOW) == pytest.approx(2 / 200)
-
-    def test_it_is_written_down_by_admission(self, room):
-        self.enter(room, 1)
-        services.admit_queue(now=NOW)
-        room.refresh_from_db()
-        assert room.admissions_per_second == pytest.approx(1 / 60)
-        assert room.admission_checked_at == NOW
+    def test_an_entry_that_has_ended_has_neither_presence_nor_position(self, room):
+        entry = QueueEntryFactory(room=room, state="ended", ended_at=NOW, end_reason="left")
+        found = find_entry(f"token-{entry.number}")
+        assert (found.end_reason, found.ahead) == ("left", None)
 
 
 @pytest.mark.django_db
 class TestRoomStatus:
     def test_the_silent_and_the_over_long_are_not_counted(self, room):
-        WaitingRoom.objects.update(capacity=1, session_seconds=90, now_serving=7)
-        QueueEntryFactory(room=room)
+        WaitingRoom.objects.update(capacity=1, session_seconds=90)
+        Turnstile.objects.update(now_serving=7)
+        QueueEntryFactory(room=room, admitted=True, at=at(-60))
+        stand_in_line(room, 1, seen=at(-60))
         QueueEntryFactory(room=room, admitted=True)
-        long_ago = NOW - timedelta(seconds=60)
-        QueueEntryFactory(room=room, at=long_ago)
-        QueueEntryFactory(room=room, admitted=True, at=long_ago)
-        status = get_room_status("main", now=NOW)
-        assert (status.waiting, status.admitted) == (1, 1)
+        stand_in_line(room, 1)
+        turnstile = services.see_room(slug="main", now=NOW).room.turnstile
+        assert (turnstile.waiting, turnstile.admitted, turnstile.now_serving) == (1, 1, 7)
+
+    def test_the_wait_is_that_of_somebody_who_joined_now(self, room):
+        WaitingRoom.objects.update(capacity=1, session_seconds=90)
+        stand_in_line(room, 2)
+        status = services.see_room(slug="main", now=NOW)
+        assert states(*QueueEntry.objects.order_by("place")) == ["admitted", "waiting"]
         assert status.estimated_wait_seconds == 2 * 90
+
+    def test_it_is_that_of_the_turnstile_until_the_count_is_overdue(self, room):
+        close_doors(room)
+        stand_in_line(room, 1)
+        services.see_room(slug="main", now=NOW)
+        stand_in_line(room, 1)
+        for seconds, waiting in ((0, 1), (0.999, 1), (1, 2)):
+            status = services.see_room(slug="main", now=at(seconds))
+            assert status.room.turnstile.waiting == waiting
+
+    @pytest.mark.parametrize("seconds", [-3_600, -1, 1, 3_600])
+    def test_it_is_counted_again_after_a_clock_went_wrong(self, room, seconds):
+        Turnstile.objects.update(counted_at=at(seconds), admitted=400)
+        status = services.see_room(slug="main", now=NOW)
+        assert (status.room.turnstile.admitted, status.room.turnstile.counted_at) == (0, NOW)
+
+    def test_asking_lets_the_next_in_while_beat_is_stopped(self, room):
+        (entry,) = stand_in_line(room, 1)
+        services.see_room(slug="main", now=NOW)
+        assert states(entry) == ["admitted"]
+
+    @pytest.mark.parametrize("people", [1, 600])
+    def test_it_asks_the_database_once_however_long_the_line(self, room, people):
+        close_doors(room)
+        stand_in_line(room, people)
+        services.see_room(slug="main", now=NOW)
+        with count_statements() as statements:
+            status = services.see_room(slug="main", now=at(0.5))
+        assert (status.room.turnstile.waiting, len(statements)) == (people, 1)
+
+    def test_a_refresh_asks_no_oftener_however_long_the_line(self, room):
+        close_doors(room)
+        for second, people in enumerate((1, 300, 2_500, 0, 0)):
+            stand_in_line(room, people, seen=at(second))
+            with count_statements() as statements:
+                services.see_room(slug="main", now=at(second))
+            assert len(statements) <= STATEMENTS_OF_A_REFRESH, statements
+        assert turnstile_of(room).waiting == 2_801
 
     def test_an_unknown_room(self, db):
         with pytest.raises(RoomNotFound):
-            get_room_status("nowhere", now=NOW)
+            services.see_room(slug="nowhere", now=NOW)
+        assert not Segment.objects.exists()
 
     @pytest.mark.usefixtures("clock_at_now")
     def test_anybody_may_ask_and_a_cache_may_answer(self, client, room):
-        WaitingRoom.objects.update(now_serving=7)
+        Turnstile.objects.update(now_serving=7)
         QueueEntryFactory(room=room, admitted=True)
         answer = client.get(f"{ROOMS}/main")
         assert answer.json() == {
@@ -132,6 +146,8 @@ class TestRoomStatus:
             "admitted": 1,
             "now_serving": 7,
             "estimated_wait_seconds": 0,
+            "opens_at": None,
+            "draws": [],
         }
         assert answer["Cache-Control"] == "public, max-age=1"
         assert "Cookie" not in answer.get("Vary", "")
@@ -145,8 +161,10 @@ class TestRoomStatus:
 
     @pytest.mark.parametrize("slug", ["nowhere", "%00", "%F0%9F%8E%B8", "%ED%A0%80", "a" * 5_000])
     def test_an_unknown_room_is_not_found(self, client, room, slug):
+        before = turnstile_of(room)
         answer = client.get(f"{ROOMS}/{slug}")
         assert (answer.status_code, answer.json()["code"]) == (404, "room_not_found")
+        assert turnstile_of(room).counted_at == before.counted_at is None
 
 
 @pytest.mark.django_db

@@ -1,7 +1,5 @@
 """Joining, polling, admission: who stands where, and who goes in."""
 
-from datetime import timedelta
-
 import pytest
 
 from apps.accounts.errors import InvalidAccessToken
@@ -12,15 +10,12 @@ from apps.queue.errors import (
     RoomNotFound,
     WaitingRoomClosed,
 )
-from apps.queue.models import QueueEntry, WaitingRoom, hash_token
-from apps.queue.selectors import get_line_status
-from tests.factories import NOW, QueueEntryFactory, RoomFactory, UserFactory
+from apps.queue.models import Presence, QueueEntry, WaitingRoom, hash_token
+from apps.queue.selectors import get_entry
+from tests.factories import NOW, RoomFactory, UserFactory
+from tests.queue.support import at, keep_calling, poll, stand_in_line, states, turnstile_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("room")]
-
-
-def at(seconds):
-    return NOW + timedelta(seconds=seconds)
 
 
 def join(*, now=NOW, customer=None, room_slug="main"):
@@ -32,21 +27,23 @@ def join_many(count, *, now=NOW):
     return [join(now=now).status.entry for _person in range(count)]
 
 
-def states(*entries):
-    by_id = dict(QueueEntry.objects.values_list("pk", "state"))
-    return [by_id[entry.pk] for entry in entries]
-
-
 def position(entry, now=NOW):
-    return get_line_status(QueueEntry.objects.get(pk=entry.pk), now=now).position
+    return poll(entry, now).position
 
 
 def change_room(**fields):
     WaitingRoom.objects.filter(slug="main").update(**fields)
 
 
-def keep_calling(*entries, now):
-    QueueEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(last_seen_at=now)
+@pytest.fixture
+def leave(django_capture_on_commit_callbacks):
+    """Leave the line as a request does: what is to follow the commit follows it."""
+
+    def leave(entry, *, now=NOW):
+        with django_capture_on_commit_callbacks(execute=True):
+            services.leave_line(entry_id=entry.pk, now=now)
+
+    return leave
 
 
 class TestJoining:
@@ -76,10 +73,10 @@ class TestJoining:
         change_room(capacity=1)
         assert states(*join_many(2)) == ["admitted", "waiting"]
 
-    def test_one_who_joins_never_overtakes_who_waits(self):
+    def test_one_who_joins_never_overtakes_who_waits(self, leave):
         change_room(capacity=1)
         inside, ahead = join_many(2)
-        services.leave_line(entry_id=inside.pk, now=NOW)
+        leave(inside)
         newcomer = join().status
         assert states(ahead) == ["admitted"]
         assert (newcomer.entry.state, newcomer.position) == ("waiting", 1)
@@ -115,7 +112,7 @@ class TestJoining:
         ],
     )
     def test_the_state_of_a_room_says_who_joins_and_who_enters(self, state, joins, enters):
-        waiting = QueueEntryFactory(room=WaitingRoom.objects.get())
+        (waiting,) = stand_in_line(WaitingRoom.objects.get(), 1)
         change_room(state=state)
         if joins:
             entry = join().status.entry
@@ -137,11 +134,11 @@ class TestJoining:
 
 
 class TestPosition:
-    def test_it_counts_neither_the_silent_nor_those_who_left(self):
+    def test_it_counts_neither_the_silent_nor_those_who_left(self, leave):
         change_room(capacity=1)
         inside, first, silent, leaver, me = join_many(5)
         assert [position(entry) for entry in (inside, first, silent, leaver, me)] == [0, 1, 2, 3, 4]
-        services.leave_line(entry_id=leaver.pk, now=at(1))
+        leave(leaver, now=at(1))
         assert position(me, at(1)) == 3
         keep_calling(inside, first, me, now=at(59))
         assert position(me, at(59)) == 3
@@ -155,26 +152,32 @@ class TestPosition:
         join()
         assert join(room_slug="first-snow").status.position == 1
 
-    def test_the_number_never_changes_while_the_position_falls(self):
+    def test_the_number_never_changes_while_the_position_falls(self, leave):
         change_room(capacity=1)
         inside, _first, me = join_many(3)
-        services.leave_line(entry_id=inside.pk, now=NOW)
-        services.admit_queue(now=NOW)
+        leave(inside)
         assert position(me) == 1
         assert QueueEntry.objects.get(pk=me.pk).number == me.number
 
 
 class TestAdmission:
-    def test_capacity_is_never_exceeded_and_places_are_filled_in_order(self):
+    def test_capacity_is_never_exceeded_and_places_are_filled_in_order(self, leave):
         change_room(capacity=2)
         people = join_many(5)
         assert states(*people) == ["admitted"] * 2 + ["waiting"] * 3
         assert services.admit_queue(now=NOW) == 0
-        services.leave_line(entry_id=people[0].pk, now=NOW)
-        assert services.admit_queue(now=NOW) == 1
+        leave(people[0])
         assert states(*people) == ["ended", "admitted", "admitted", "waiting", "waiting"]
-        room = WaitingRoom.objects.get()
-        assert room.now_serving == people[2].number
+        assert services.admit_queue(now=NOW) == 0
+        assert turnstile_of(WaitingRoom.objects.get()).now_serving == people[2].place
+
+    def test_a_place_that_was_not_filled_after_the_commit_is_filled_by_beat(self):
+        change_room(capacity=1)
+        inside, next_in_line = join_many(2)
+        services.leave_line(entry_id=inside.pk, now=NOW)
+        assert states(next_in_line) == ["waiting"]
+        assert services.admit_queue(now=NOW) == 1
+        assert states(next_in_line) == ["admitted"]
 
     def test_a_smaller_capacity_puts_nobody_out(self):
         people = join_many(3)
@@ -192,10 +195,10 @@ class TestAdmission:
         assert services.admit_queue(now=at(60)) == 0
         assert states(*people) == ["admitted"] * 4 + ["waiting"]
 
-    def test_who_left_still_counts_for_the_rate(self):
+    def test_who_left_still_counts_for_the_rate(self, leave):
         change_room(admit_per_minute=1)
         first, second = join_many(2)
-        services.leave_line(entry_id=first.pk, now=at(1))
+        leave(first, now=at(1))
         assert services.admit_queue(now=at(2)) == 0
         assert states(second) == ["waiting"]
 
@@ -216,12 +219,11 @@ class TestAdmission:
         assert services.admit_queue(now=at(60)) == 1
         assert states(inside, next_in_line) == ["ended", "admitted"]
 
-    def test_the_silent_are_passed_over_and_do_not_come_back(self):
+    def test_the_silent_are_passed_over_and_do_not_come_back(self, leave):
         change_room(capacity=1)
         inside, silent, next_in_line = join_many(3)
         keep_calling(inside, next_in_line, now=at(50))
-        services.leave_line(entry_id=inside.pk, now=at(60))
-        assert services.admit_queue(now=at(60)) == 1
+        leave(inside, now=at(60))
         assert states(silent, next_in_line) == ["ended", "admitted"]
         silent.refresh_from_db()
         assert (silent.end_reason, silent.ended_at) == ("idle", at(60))
@@ -251,11 +253,11 @@ class TestPolling:
         change_room(capacity=1)
         inside, ahead, me = join_many(3)
         services.leave_line(entry_id=inside.pk, now=NOW)
-        status = services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(2))
+        status = poll(me, at(2))
         assert status.position == 1
         assert states(ahead, me) == ["admitted", "waiting"]
         services.leave_line(entry_id=ahead.pk, now=at(2))
-        status = services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(4))
+        status = poll(me, at(4))
         assert (status.position, status.entry.state) == (0, "admitted")
 
     def test_polls_leave_admission_to_beat_while_it_runs(self):
@@ -263,8 +265,8 @@ class TestPolling:
         inside, me = join_many(2)
         services.admit_queue(now=NOW)
         services.leave_line(entry_id=inside.pk, now=NOW)
-        status = services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(1))
-        assert status.position == 1
+        status = poll(me, at(0.9))
+        assert (status.position, status.entry.state) == (1, "waiting")
 
     @pytest.mark.parametrize("state", ["paused", "closed"])
     def test_polls_let_nobody_into_a_room_that_lets_nobody_in(self, state):
@@ -272,7 +274,7 @@ class TestPolling:
         inside, me = join_many(2)
         services.leave_line(entry_id=inside.pk, now=NOW)
         change_room(state=state)
-        status = services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(30))
+        status = poll(me, at(30))
         assert (status.position, status.estimated_wait_seconds) == (1, None)
 
     @pytest.mark.parametrize(
@@ -290,10 +292,10 @@ class TestPolling:
         change_room(idle_seconds=idle_seconds, session_seconds=session_seconds)
         entry = join().status.entry
         last = at(seconds - 1)
-        assert services.poll_line(entry=QueueEntry.objects.get(), now=last).position == 0
+        assert poll(entry, last).position == 0
         for now in (at(seconds), at(10_000)):
             with pytest.raises(QueueTokenExpired) as refusal:
-                services.poll_line(entry=QueueEntry.objects.get(), now=now)
+                poll(entry, now)
             assert refusal.value.fields == {"reason": reason}
         assert services.expire_queue(now=at(10_000)) == 1
         entry.refresh_from_db()
@@ -303,7 +305,7 @@ class TestPolling:
         change_room(idle_seconds=60, session_seconds=60)
         entry = join().status.entry
         with pytest.raises(QueueTokenExpired) as refusal:
-            services.poll_line(entry=QueueEntry.objects.get(), now=at(60))
+            poll(entry, at(60))
         services.expire_queue(now=at(60))
         entry.refresh_from_db()
         assert refusal.value.fields == {"reason": entry.end_reason}
@@ -314,9 +316,7 @@ class TestPolling:
         change_room(state="paused")
         for seconds in range(50, 1_000, 50):
             keep_calling(me, now=at(seconds))
-        assert (
-            services.poll_line(entry=QueueEntry.objects.get(pk=me.pk), now=at(1_000)).position == 1
-        )
+            assert position(me, at(seconds)) == 1
 
 
 class TestLeaving:
@@ -339,15 +339,14 @@ class TestNotingCalls:
         customer_id = issued.status.entry.customer_id
         entry = services.note_call(customer_id=customer_id, token=issued.token, now=at(1))
         assert entry.last_seen_at == at(1)
-        entry.refresh_from_db()
-        assert entry.last_seen_at == at(1)
+        assert get_entry(entry.pk).last_seen_at == at(1)
 
     @pytest.mark.parametrize("seconds", [60, 10_000])
     def test_a_call_after_the_end_does_not_revive(self, seconds):
         issued = join()
         customer_id = issued.status.entry.customer_id
         services.note_call(customer_id=customer_id, token=issued.token, now=at(seconds))
-        assert QueueEntry.objects.get().last_seen_at == NOW
+        assert Presence.objects.get().last_seen_at == NOW
 
     def test_an_unknown_customer_is_told_so_before_the_token_is_judged(self):
         with pytest.raises(InvalidAccessToken):

@@ -12,8 +12,11 @@ from django.db import OperationalError, connections
 
 from apps.core.models import Heartbeat
 from apps.queue import limits, services, tasks
-from apps.queue.models import QueueEntry, WaitingRoom
+from apps.queue.models import Dispenser, QueueEntry, WaitingRoom
+from apps.queue.selectors import get_room
+from tests.core.contents import read_contents
 from tests.factories import NOW, QueueEntryFactory, RoomFactory
+from tests.queue.support import keep_calling, poll, stand_in_line, states, turnstile_of
 
 LATER = NOW + timedelta(seconds=60)
 
@@ -32,18 +35,27 @@ def run_command(name, *options):
 class TestExpireQueue:
     def test_it_goes_on_in_batches_until_all_are_done(self, room, monkeypatch):
         monkeypatch.setattr(limits, "SWEEP_BATCH", 2)
-        QueueEntryFactory.create_batch(5, room=room)
-        assert services.expire_queue(now=LATER) == count_ended() == 5
+        monkeypatch.setattr(limits, "SWEEP_SEGMENTS", 1)
+        QueueEntryFactory.create_batch(5, room=room, admitted=True)
+        stand_in_line(room, 2 * limits.SEGMENT_PLACES)
+        people = 5 + 2 * limits.SEGMENT_PLACES
+        assert services.expire_queue(now=LATER) == count_ended() == people
 
-    def test_one_run_is_bounded(self, room, monkeypatch):
+    def test_a_run_is_bounded_by_people_inside(self, room, monkeypatch):
         monkeypatch.setattr(limits, "SWEEP_BATCH", 1)
         monkeypatch.setattr(limits, "SWEEP_BATCHES_PER_RUN", 2)
-        QueueEntryFactory.create_batch(3, room=room)
-        assert services.expire_queue(now=LATER) == 2
-        assert services.expire_queue(now=LATER) == 1
+        QueueEntryFactory.create_batch(3, room=room, admitted=True)
+        assert [services.expire_queue(now=LATER) for _run in range(3)] == [2, 1, 0]
+
+    def test_a_run_is_bounded_by_segments_of_the_line(self, room, monkeypatch):
+        monkeypatch.setattr(limits, "SWEEP_SEGMENTS", 1)
+        Dispenser.objects.update(last_number=limits.SEGMENT_PLACES - 1)
+        stand_in_line(room, 3 * limits.SEGMENT_PLACES)
+        ended = [services.expire_line(room, now=LATER, batches=2) for _run in range(2)]
+        assert ended == [2 * limits.SEGMENT_PLACES, limits.SEGMENT_PLACES]
 
     def test_a_second_run_changes_nothing(self, room):
-        QueueEntryFactory(room=room)
+        stand_in_line(room, 1)
         QueueEntryFactory(room=room, admitted=True)
         assert services.expire_queue(now=LATER) == 2
         before = list(QueueEntry.objects.order_by("pk").values())
@@ -52,24 +64,70 @@ class TestExpireQueue:
 
     def test_every_room_has_its_own_limits(self, room):
         patient = RoomFactory(slug="patient", idle_seconds=61)
-        QueueEntryFactory(room=room)
-        QueueEntryFactory(room=patient)
+        stand_in_line(room, 1)
+        stand_in_line(patient, 1)
         assert services.expire_queue(now=LATER) == 1
         assert QueueEntry.objects.exclude(state="ended").get().room == patient
 
     def test_over_long_sessions_end_with_their_own_reason_and_time(self, room):
         entry = QueueEntryFactory(room=room, admitted=True)
-        calling = NOW + timedelta(seconds=590)
-        QueueEntry.objects.update(last_seen_at=calling)
+        keep_calling(entry, now=NOW + timedelta(seconds=590))
         assert services.expire_queue(now=NOW + timedelta(seconds=700)) == 1
         entry.refresh_from_db()
         assert entry.end_reason == "session_over"
         assert entry.ended_at == entry.session_expires_at
 
     def test_nothing_is_deleted(self, room):
-        QueueEntryFactory.create_batch(3, room=room)
-        services.expire_queue(now=LATER)
+        stand_in_line(room, 3)
+        assert services.expire_queue(now=LATER) == 3
         assert QueueEntry.objects.count() == 3
+
+
+@pytest.mark.django_db
+class TestEachAlone:
+    """Either of the two sweeps does its own work while the other stands still."""
+
+    def test_expiring_counts_the_line_itself_and_lets_nobody_in(self, room):
+        silent, calling = stand_in_line(room, 2)
+        keep_calling(calling, now=LATER)
+        assert services.expire_queue(now=LATER) == 1
+        assert states(silent, calling) == ["ended", "waiting"]
+        turnstile = turnstile_of(room)
+        assert (turnstile.waiting, turnstile.admitted, turnstile.now_serving) == (2, 0, 0)
+        assert services.expire_queue(now=LATER) == 0
+        assert turnstile_of(room).waiting == 1
+
+    def test_expiring_does_not_hide_that_admission_stands_still(self, room):
+        stand_in_line(room, 1)
+        services.expire_queue(now=NOW)
+        assert turnstile_of(room).counted_at is None
+        assert services.is_count_overdue(get_room("main"), now=NOW)
+
+    def test_expiring_finds_those_who_joined_since_admission_stood_still(self, room):
+        WaitingRoom.objects.update(capacity=1)
+        QueueEntryFactory(room=room, admitted=True)
+        services.admit_queue(now=NOW)
+        silent = stand_in_line(room, limits.SEGMENT_PLACES)
+        assert services.expire_queue(now=LATER) == len(silent) + 1
+
+    def test_admitting_passes_over_the_silent_and_fills_their_places(self, room):
+        WaitingRoom.objects.update(capacity=1)
+        inside, silent, calling = stand_in_line(room, 3)
+        services.admit_queue(now=NOW)
+        keep_calling(calling, now=LATER)
+        assert services.admit_queue(now=LATER) == 1
+        assert states(inside, silent, calling) == ["ended", "ended", "admitted"]
+        assert turnstile_of(room).waiting == 0
+
+    def test_admitting_leaves_the_silent_further_back_to_the_sweep(self, room):
+        WaitingRoom.objects.update(capacity=1)
+        inside, calling, silent = stand_in_line(room, 3)
+        services.admit_queue(now=NOW)
+        keep_calling(inside, calling, now=LATER)
+        assert services.admit_queue(now=LATER) == 0
+        assert states(inside, calling, silent) == ["admitted", "waiting", "waiting"]
+        assert services.expire_queue(now=LATER) == 1
+        assert states(silent) == ["ended"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -88,32 +146,45 @@ class TestBesideAnotherConnection:
     def room(self):
         return RoomFactory(capacity=2)
 
-    def lock(self, elsewhere, table, pk):
+    def lock(self, elsewhere, row):
+        table = row._meta
         with elsewhere.cursor() as cursor:
-            cursor.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE", [pk])
+            cursor.execute(
+                f"SELECT 1 FROM {table.db_table} WHERE {table.pk.column} = %s FOR UPDATE", [row.pk]
+            )
 
     def test_expire_queue_passes_over_locked_entries(self, room, elsewhere):
-        locked, free = QueueEntryFactory.create_batch(2, room=room)
-        self.lock(elsewhere, "queue_queueentry", locked.pk)
+        locked, free = stand_in_line(room, 2)
+        self.lock(elsewhere, locked)
         assert services.expire_queue(now=LATER) == 1
         assert QueueEntry.objects.get(state="ended") == free
         elsewhere.rollback()
         assert services.expire_queue(now=LATER) == 1
 
+    def test_expire_queue_goes_on_behind_a_segment_with_locked_entries(
+        self, room, elsewhere, monkeypatch
+    ):
+        monkeypatch.setattr(limits, "SWEEP_SEGMENTS", 1)
+        Dispenser.objects.filter(room=room).update(last_number=limits.SEGMENT_PLACES - 2)
+        locked, in_the_next_segment = stand_in_line(room, 2)
+        self.lock(elsewhere, locked)
+        assert services.expire_queue(now=LATER) == 1
+        assert QueueEntry.objects.get(state="ended") == in_the_next_segment
+
     def test_admit_queue_passes_over_a_locked_room(self, room, elsewhere):
         other_room = RoomFactory(slug="first-snow")
-        waiting = QueueEntryFactory(room=room)
-        QueueEntryFactory(room=other_room)
-        self.lock(elsewhere, "queue_waitingroom", room.pk)
+        (waiting,) = stand_in_line(room, 1)
+        stand_in_line(other_room, 1)
+        self.lock(elsewhere, room.turnstile)
         assert services.admit_queue(now=NOW) == 1
         assert QueueEntry.objects.get(state="waiting") == waiting
         elsewhere.rollback()
         assert services.admit_queue(now=NOW) == 1
 
     def test_a_poll_does_not_wait_for_somebody_who_admits(self, room, elsewhere):
-        entry = QueueEntryFactory(room=room)
-        self.lock(elsewhere, "queue_waitingroom", room.pk)
-        assert services.poll_line(entry=entry, now=NOW).position == 1
+        (entry,) = stand_in_line(room, 1)
+        self.lock(elsewhere, room.turnstile)
+        assert poll(entry).position == 1
 
 
 @pytest.mark.django_db
@@ -130,7 +201,7 @@ class TestTasks:
         assert Heartbeat.objects.get(name="admit_queue").beat_at == NOW
 
     def test_expire_queue_says_how_many_ended(self, room, clock_at_now, caplog):
-        QueueEntryFactory.create_batch(2, room=room)
+        stand_in_line(room, 2)
         clock_at_now.move(minutes=1)
         assert tasks.expire_queue() == 2
         assert "sweep expire_queue touched 2 rows" in caplog.text
@@ -146,8 +217,8 @@ class TestTasks:
     def test_8_3_1_an_error_is_logged_and_the_next_run_goes_on(
         self, room, caplog, monkeypatch, name
     ):
-        entry = QueueEntryFactory(
-            room=room, at=NOW - timedelta(seconds=60 * (name == "expire_queue"))
+        (entry,) = stand_in_line(
+            room, 1, seen=NOW - timedelta(seconds=60 * (name == "expire_queue"))
         )
         with monkeypatch.context() as broken:
             broken.setattr(services, name, fail)
@@ -175,7 +246,7 @@ class TestCommands:
         assert QueueEntry.objects.filter(state="admitted").count() == 2
 
     def test_expire_queue(self, room, clock_at_now):
-        QueueEntryFactory(room=room)
+        stand_in_line(room, 1)
         clock_at_now.move(minutes=1)
         assert json.loads(run_command("expire_queue", "--json")) == {
             "sweep": "expire_queue",
@@ -185,11 +256,10 @@ class TestCommands:
 
     @pytest.mark.parametrize("name", ["admit_queue", "expire_queue"])
     def test_a_dry_run_counts_and_changes_nothing(self, room, name):
-        QueueEntryFactory(room=room, at=NOW - timedelta(seconds=60 * (name == "expire_queue")))
-        before = [list(model.objects.values()) for model in (QueueEntry, WaitingRoom, Heartbeat)]
+        stand_in_line(room, 1, seen=NOW - timedelta(seconds=60 * (name == "expire_queue")))
+        before = read_contents()
         assert json.loads(run_command(name, "--json", "--dry-run"))["touched"] == 1
-        after = [list(model.objects.values()) for model in (QueueEntry, WaitingRoom, Heartbeat)]
-        assert after == before
+        assert read_contents() == before
 
     @pytest.mark.parametrize("name", ["admit_queue", "expire_queue"])
     def test_help_shows_an_example(self, name, capsys):

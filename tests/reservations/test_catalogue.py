@@ -13,7 +13,7 @@ from apps.concerts.models import Concert, Performance, Seat, Venue
 from apps.concerts.transitions import FILE_BLOCK, WITHDRAWN
 from apps.core.db import rehearsal
 from apps.core.errors import Busy
-from apps.queue.models import WaitingRoom
+from apps.queue.models import Dispenser, Turnstile, WaitingRoom
 from apps.reservations import catalogue
 from apps.reservations.catalogue import load_concerts, parse_concerts
 from apps.reservations.models import Reservation
@@ -167,14 +167,18 @@ def test_a_room_is_made_and_changed_but_for_its_line(concert, settings):
     assert (made.name, made.capacity, made.session_seconds) == ("첫눈", 5, 20)
     assert made.idle_seconds == settings.ROOM_IDLE_SECONDS
     assert Concert.objects.get().room == "snow"
-    line = {"state": "paused", "last_number": 9, "now_serving": 3, "name": "눈"}
-    WaitingRoom.objects.filter(slug="snow").update(**line)
+    kept = {"state": "paused", "name": "눈"}
+    WaitingRoom.objects.filter(slug="snow").update(**kept)
+    Dispenser.objects.filter(room=made).update(last_number=9)
+    Turnstile.objects.filter(room=made).update(now_serving=3)
     concert["room"] = {"slug": "snow", "capacity": 6}
     other = concert | {"slug": "other", "room": {"slug": "snow", "idle_seconds": 30}}
     assert load(concert, other).rooms == {"snow": "updated"}
     assert WaitingRoom.objects.filter(
-        slug="snow", capacity=6, session_seconds=20, idle_seconds=30, **line
+        slug="snow", capacity=6, session_seconds=20, idle_seconds=30, **kept
     ).exists()
+    assert Dispenser.objects.get(room=made).last_number == 9
+    assert Turnstile.objects.get(room=made).now_serving == 3
     del concert["room"]
     load(concert)
     assert Concert.objects.get(slug="first-snow").room == "main"

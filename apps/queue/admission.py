@@ -1,0 +1,202 @@
+"""Letting people in: strictly in order, by capacity and by a limit a minute together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Sum
+
+from apps.core.db import lock_rows, transaction
+from apps.queue import limits
+from apps.queue.ending import end_by_clock
+from apps.queue.estimates import is_before_opening, measure_rates
+from apps.queue.line import count_line
+from apps.queue.models import QueueEntry, Turn, Turnstile, WaitingRoom
+from apps.queue.opening import draw_order, is_draw_due
+
+
+def lock_turnstile(room_id: int, *, skip_locked: bool) -> Turnstile | None:
+    """Lock a room's turnstile and return it with the room. None where somebody else has it and is not
+    waited for."""
+    turnstiles = Turnstile.objects.filter(pk=room_id)
+    turnstile = next(iter(lock_rows(turnstiles, skip_locked=skip_locked)), None)
+    if turnstile is not None:
+        # Only now: staff may have changed the room while the lock was waited for.
+        WaitingRoom.objects.get(pk=room_id).turnstile = turnstile
+    return turnstile
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetIn:
+    """How many entered, and how many sessions had ended since the turn before."""
+
+    entered: int
+    finished: int
+
+
+def fill_free_places(room_id: int, *, now: datetime, wait: bool = False) -> int:
+    """Let the next in line in where there are free places; return how many.
+
+    While somebody else is at it, wait for them, or leave it to them and return 0.
+    """
+    with transaction():
+        turnstile = lock_turnstile(room_id, skip_locked=not wait)
+        if turnstile is None:
+            return 0
+        flow = let_in(turnstile, now=now)
+        waiting = turnstile.waiting - flow.entered
+        record_turn(turnstile, flow, waiting=waiting, gave_up=0, now=now)
+        turnstile.save()
+        return flow.entered
+
+
+def look_after(room_id: int, *, now: datetime, in_call: bool = False) -> int:
+    """Do all that is due in a room: draw its order, let the next in, count the line, measure its pace.
+
+    In a customer's call a long lobby is left to beat, unless beat is late. Return how many entered, 0
+    while somebody else is at it.
+    """
+    with transaction():
+        turnstile = lock_turnstile(room_id, skip_locked=True)
+        if turnstile is None:
+            return 0
+        long = in_call and turnstile.waiting > limits.DRAW_IN_CALL_MAX
+        patience = timedelta(seconds=limits.DRAW_PATIENCE_S if long else 0)
+        if is_draw_due(turnstile, now=now - patience):
+            draw_order(turnstile, now=now)
+        flow = let_in(turnstile, now=now)
+        tally(turnstile, flow, now=now)
+        measure_pace(turnstile, now=now)
+        turnstile.counted_at = now
+        turnstile.save()
+        return flow.entered
+
+
+def count_room(room_id: int, *, now: datetime) -> None:
+    """Count a room's line and let nobody in; leave it to somebody else who is at it."""
+    with transaction():
+        turnstile = lock_turnstile(room_id, skip_locked=True)
+        if turnstile is not None:
+            tally(turnstile, LetIn(entered=0, finished=0), now=now)
+            turnstile.save()
+
+
+def tally(turnstile: Turnstile, flow: LetIn, *, now: datetime) -> None:
+    """Count the line after these have entered, and write down what has happened. The caller has locked
+    the turnstile, and saves it."""
+    waited = turnstile.waiting - turnstile.last_number
+    waiting = count_line(turnstile)
+    gave_up = max(waited + turnstile.last_number - flow.entered - waiting, 0)
+    record_turn(turnstile, flow, waiting=waiting, gave_up=gave_up, now=now)
+
+
+def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
+    """Let in as many as the room has places and its rate allows, in order.
+
+    The caller has locked the turnstile, since two admitters would each see the same free places, and
+    saves it. Whoever is passed over, or whose place is given away, is ended here and now: a call of
+    theirs that is on its way must not bring them back beside, or behind, those who took their turn.
+    """
+    room = turnstile.room
+    end_by_clock(room, lock_rows(QueueEntry.objects.overdue_inside(room, now)), now=now)
+    inside = QueueEntry.objects.filter(room=room, state=QueueEntry.State.ADMITTED).count()
+    free = count_free_places(room, inside=inside, now=now)
+    entered = 0
+    batch = free
+    for _batch in range(limits.ADMISSION_BATCHES_MAX):
+        if entered == free:
+            break
+        head = lock_head(room, batch)
+        silent = [entry for entry in head if entry.last_seen_at <= room.silent_since(now)]
+        end_by_clock(room, silent, now=now)
+        passed_over = {entry.pk for entry in silent}
+        next_in = [entry for entry in head if entry.pk not in passed_over][: free - entered]
+        entered += enter(turnstile, next_in, now=now)
+        if not head:
+            break
+        if silent:
+            # They are rare at the head, and then there are a lot of them.
+            batch = max(free, limits.SWEEP_BATCH)
+    finished = max(turnstile.admitted - inside, 0)
+    turnstile.admitted = inside + entered
+    turnstile.free_places = free - entered
+    return LetIn(entered=entered, finished=finished)
+
+
+def lock_head(room: WaitingRoom, count: int) -> list[QueueEntry]:
+    """Lock the first `count` in line and return them in order; fewer where some have just left."""
+    line = QueueEntry.objects.filter(room=room, state=QueueEntry.State.WAITING)
+    first = line.order_by("place").values("pk")[:count]
+    head = lock_rows(line.select_related("presence").filter(pk__in=first))
+    return sorted(head, key=lambda entry: entry.place)
+
+
+def enter(turnstile: Turnstile, entries: Sequence[QueueEntry], *, now: datetime) -> int:
+    """Let these entries in, which the caller has locked; return how many."""
+    if not entries:
+        return 0
+    room = turnstile.room
+    turnstile.turn += 1
+    turnstile.now_serving = max(entries[-1].place, turnstile.now_serving)
+    return QueueEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+        state=QueueEntry.State.ADMITTED,
+        admitted_at=now,
+        admitted_turn=turnstile.turn,
+        session_expires_at=now + timedelta(seconds=room.session_seconds),
+    )
+
+
+def count_free_places(room: WaitingRoom, *, inside: int, now: datetime) -> int:
+    """Return how many may enter now, by capacity and by the entries of the last minute; none where
+    the room lets nobody in or is still to open. The caller has locked the turnstile."""
+    if not room.lets_in or is_before_opening(room):
+        return 0
+    free = room.capacity - inside
+    if room.admit_per_minute:
+        last_minute = Turn.objects.filter(room=room, at__gt=now - timedelta(minutes=1))
+        entered = last_minute.aggregate(sum=Sum("entered", default=0))["sum"]
+        free = min(free, room.admit_per_minute - entered)
+    return max(free, 0)
+
+
+def record_turn(
+    turnstile: Turnstile, flow: LetIn, *, waiting: int, gave_up: int, now: datetime
+) -> None:
+    """Write down what has happened since the turn before, where anything has, and in any case every
+    `SAMPLE_S` seconds while somebody is there. The caller has locked the turnstile, and saves it."""
+    sampled_at = turnstile.sampled_at or now
+    elapsed_s = min(max((now - sampled_at).total_seconds(), 0), limits.RATE_WINDOW_S)
+    inside_before = turnstile.admitted - flow.entered + flow.finished
+    happened = flow.entered or flow.finished or waiting != turnstile.waiting
+    if happened or (elapsed_s >= limits.SAMPLE_S and (waiting or turnstile.admitted)):
+        Turn.objects.create(
+            room=turnstile.room,
+            turn=turnstile.turn,
+            at=now,
+            entered=flow.entered,
+            finished=flow.finished,
+            gave_up=gave_up,
+            waiting=max(waiting, 0),
+            admitted=turnstile.admitted,
+            capacity=turnstile.room.capacity,
+            waiting_s=turnstile.people_waiting * elapsed_s,
+            inside_s=inside_before * elapsed_s,
+        )
+        turnstile.sampled_at = now
+    turnstile.waiting = waiting
+
+
+def measure_pace(turnstile: Turnstile, *, now: datetime) -> None:
+    """Measure the room's pace over the last `RATE_WINDOW_S` seconds."""
+    window = Turn.objects.filter(
+        room=turnstile.room, at__gt=now - timedelta(seconds=limits.RATE_WINDOW_S)
+    )
+    measure_rates(
+        turnstile,
+        **window.aggregate(
+            finished=Sum("finished", default=0),
+            inside_s=Sum("inside_s", default=0.0),
+            gave_up=Sum("gave_up", default=0),
+            waiting_s=Sum("waiting_s", default=0.0),
+        ),
+    )

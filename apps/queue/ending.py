@@ -1,0 +1,61 @@
+"""Writing down that places in line have ended."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import (
+    Case,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Least
+
+from apps.queue.line import mark_departures
+from apps.queue.models import Presence, QueueEntry, Turnstile, WaitingRoom
+
+
+def end_by_clock(room: WaitingRoom, entries: Collection[QueueEntry], *, now: datetime) -> int:
+    """Write down that the clock has ended these entries of the room, which the caller has locked:
+    when, and by which of their limits. Return how many."""
+    if not entries:
+        return 0
+    last_seen_at = Presence.objects.filter(entry=OuterRef("pk")).values("last_seen_at")
+    idle_at = ExpressionWrapper(
+        Subquery(last_seen_at) + timedelta(seconds=room.idle_seconds),
+        output_field=DateTimeField(),
+    )
+    waiting = [entry.place for entry in entries if entry.state == QueueEntry.State.WAITING]
+    mark_departures(room.pk, waiting)
+    return write_ends(
+        [entry.pk for entry in entries],
+        # Not later than now: a call that was on its way may just have been noted.
+        ended_at=Least(idle_at, F("session_expires_at"), Value(now)),
+        end_reason=Case(
+            When(Q(session_expires_at__lt=idle_at), then=Value(QueueEntry.EndReason.SESSION_OVER)),
+            default=Value(QueueEntry.EndReason.IDLE),
+        ),
+    )
+
+
+def write_ends(entry_ids: Collection[int], *, ended_at: Any, end_reason: Any) -> int:
+    """Write the ends of entries that the caller has locked; return how many.
+
+    `ended_turn` is the last turn that was committed before: who entered by a later one has not
+    overtaken whoever left here, whatever the clocks of the two say.
+    """
+    turn = Turnstile.objects.filter(room=OuterRef("room")).values("turn")
+    ended = QueueEntry.objects.filter(pk__in=entry_ids).update(
+        state=QueueEntry.State.ENDED,
+        ended_at=ended_at,
+        ended_turn=Subquery(turn),
+        end_reason=end_reason,
+    )
+    Presence.objects.filter(pk__in=entry_ids).delete()
+    return ended

@@ -1,0 +1,8 @@
+"""The application under measurement."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+application = get_wsgi_application()
