@@ -164,7 +164,6 @@ LOCK_TIMEOUT_MS = 3_000
 STATEMENT_TIMEOUT_MS = 30_000
 # A process that stands still in the middle of a transaction loses it, and its locks, after this long.
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
-DATABASE_POOL_SIZE = read_integer("DATABASE_POOL_SIZE", 8, minimum=1, maximum=1_000)
 
 _database: dict[str, Any]
 if EMBEDDED_DATABASE:
@@ -180,8 +179,9 @@ else:
 DATABASES = {
     "default": {
         **_database,
-        # The pool keeps connections open between requests; it excludes CONN_MAX_AGE.
-        "CONN_MAX_AGE": 0,
+        # Each thread keeps its connection, and there are few: a pool would hand it out and take it
+        # back for every request, which is a tenth of what a poll costs.
+        "CONN_MAX_AGE": None,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
             "connect_timeout": 5,
@@ -190,7 +190,6 @@ DATABASES = {
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
             # For the few statements that ask to be prepared; the ORM's never are.
             "prepare_threshold": 5,
-            "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
         },
     }
 }

@@ -21,7 +21,6 @@ _server: EmbeddedPostgres | None = None
 
 os.environ["DEBUG"] = "1"
 os.environ["THROTTLE_ENABLED"] = "0"
-os.environ["DATABASE_POOL_SIZE"] = "120"
 if not os.environ.get("DATABASE_URL"):
     _data_dir = Path(tempfile.mkdtemp(prefix="encore-tests-"))
     os.environ["DATA_DIR"] = str(_data_dir)

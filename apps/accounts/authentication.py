@@ -23,7 +23,8 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[TokenCustomer, str] | None:
         """Return the customer, None without a token. Raise `InvalidAccessToken`."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        # Not `headers`, which would first be made of all that the request has.
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             return None

@@ -32,12 +32,18 @@ SAMPLE_S = 10
 # An estimate never says more than a day.
 ESTIMATE_MAX_S = 86_400
 
-# What one transaction of a sweep looks at: rows of the head of a line, segments of the rest. And how
-# many of those one run makes; and how many a customer's call makes, where it stands in for beat.
+# What one transaction of a sweep looks at: rows of those inside and of the head of a line, segments of
+# the rest. And how many of those one run makes, some seconds' worth; how many each look at a room by
+# beat begins with, so that a position leaves out the silent at once; and how many a customer's call
+# makes, where it stands in for beat.
 SWEEP_BATCH = 1_000
-SWEEP_SEGMENTS = 8
-SWEEP_BATCHES_PER_RUN = 200
-SWEEP_BATCHES_PER_CALL = 2
+SWEEP_SEGMENTS = 4
+SWEEP_BATCHES_PER_RUN = 50
+SWEEP_BATCHES_PER_LOOK = 2
+SWEEP_BATCHES_PER_CALL = 1
+# Between two batches the sweep of a line rests for this share of the time that the batch took: what it
+# writes down is true already, and the calls of those who stay come first.
+SWEEP_REST = 1.0
 
 # A lobby of more people than this is put in order by beat (100,000 take some seconds), and by a
 # customer's call only where that has not happened for so long.

@@ -13,6 +13,7 @@ from apps.queue.services import note_call
 from apps.queue.transitions import require_admitted
 
 HEADER = "X-Queue-Token"
+META_KEY = "HTTP_X_QUEUE_TOKEN"
 
 
 class HasQueueToken(BasePermission):
@@ -26,7 +27,7 @@ class HasQueueToken(BasePermission):
         """Return True, or raise `NotAuthenticated`, `InvalidAccessToken`, `QueueTokenRequired` or
         `QueueTokenInvalid`."""
         customer_id = customer_id_of(request)
-        token = request.headers.get(HEADER, "").strip()
+        token = request.META.get(META_KEY, "").strip()
         if not token:
             raise QueueTokenRequired
         entry = note_call(customer_id=customer_id, token=token, now=read_clock())

@@ -77,19 +77,19 @@ SELECT {_columns("e", QueueEntry)}, {_columns("r", WaitingRoom)}, {_columns("t",
   JOIN {User._meta.db_table} c ON c.id = e.customer_id
   LEFT JOIN queue_presence p ON p.entry_id = e.id
  WHERE """  # noqa: S608  column names alone
-_FIND_BY_TOKEN = _FIND + "e.token_hash = %s"
-_FIND_BY_ID = _FIND + "e.id = %s"
+FIND_BY_TOKEN = _FIND + "e.token_hash = %s"
+FIND_BY_ID = _FIND + "e.id = %s"
 
 
 def find_entry(token: str) -> QueueEntry | None:
     """Return the entry of a token, live or ended, with its room, its customer's standing
     (`customer_is_active`), and for one who waits how many are ahead."""
-    return _read_entry(fetch_prepared(_FIND_BY_TOKEN, [hash_token(token)]))
+    return _read_entry(fetch_prepared(FIND_BY_TOKEN, [hash_token(token)]))
 
 
 def get_entry(entry_id: int) -> QueueEntry:
     """Return an entry that exists as `find_entry` does."""
-    entry = _read_entry(fetch_prepared(_FIND_BY_ID, [entry_id]))
+    entry = _read_entry(fetch_prepared(FIND_BY_ID, [entry_id]))
     assert entry is not None, "queue entries are not deleted while somebody asks for them"
     return entry
 

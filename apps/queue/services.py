@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def tend_room(room: WaitingRoom, *, now: datetime) -> None:
     somebody else who is at it. Nobody's call fails by it."""
     with suppress(Busy), transaction():
         if lock_turnstile(room.pk, skip_locked=True) is not None:
+            count_where_nobody_has(room, now=now)
             expire_line(room, now=now, batches=limits.SWEEP_BATCHES_PER_CALL)
             look_after(room.pk, now=now, in_call=True)
 
@@ -155,8 +157,14 @@ def leave_line(*, entry_id: int, now: datetime) -> None:
 
 
 def admit_queue(*, now: datetime) -> int:
-    """Let the next in line into every room, and count its line; return how many entered."""
-    return sweep_rooms(lambda room: look_after(room.pk, now=now))
+    """Let the next in line into every room, and count its line without the silent; return how many
+    entered."""
+
+    def look(room: WaitingRoom) -> int:
+        expire_line(room, now=now, batches=limits.SWEEP_BATCHES_PER_LOOK)
+        return look_after(room.pk, now=now)
+
+    return sweep_rooms(look)
 
 
 def expire_queue(*, now: datetime) -> int:
@@ -189,26 +197,39 @@ def sweep_rooms(sweep: Callable[[WaitingRoom], int]) -> int:
 def expire_room(room: WaitingRoom, *, now: datetime) -> int:
     """End the overdue entries of a room, batch by batch; return how many."""
     ended = 0
+    count_where_nobody_has(room, now=now)
     for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
         count = expire_inside(room, now=now)
         ended += count
         if count < limits.SWEEP_BATCH:
             break
-    return ended + expire_line(room, now=now, batches=limits.SWEEP_BATCHES_PER_RUN)
+    return ended + expire_line(
+        room, now=now, batches=limits.SWEEP_BATCHES_PER_RUN, rest=limits.SWEEP_REST
+    )
 
 
-def expire_line(room: WaitingRoom, *, now: datetime, batches: int) -> int:
-    """End the silent who wait in a room, in up to so many batches; return how many."""
+def count_where_nobody_has(room: WaitingRoom, *, now: datetime) -> None:
+    """Count the line where that is long overdue: the silent are found by its segments."""
+    if is_count_overdue(room, now=now, limit_s=limits.SWEEP_COUNT_OVERDUE_S):
+        count_room(room.pk, now=now)
+
+
+def expire_line(room: WaitingRoom, *, now: datetime, batches: int, rest: float = 0.0) -> int:
+    """End the silent who wait in a room, in up to so many batches; return how many.
+
+    `rest` is how long to rest after each batch, as a share of the time that it took.
+    """
     ended = 0
     swept_to = -1
-    if is_count_overdue(room, now=now, limit_s=limits.SWEEP_COUNT_OVERDUE_S):
-        count_room(room.pk, now=now)  # the silent are found by segments
     for _batch in range(batches):
+        began = time.monotonic()
         segments = find_quiet_segments(room, after=swept_to, now=now)
         if not segments:
             break
         ended += expire_segments(room, segments, now=now)
         swept_to = segments[-1]
+        if rest:
+            time.sleep((time.monotonic() - began) * rest)
     return ended
 
 

@@ -1,7 +1,9 @@
 """What polls, joins and admissions cost at a thousand waiting and at a million, in alternating rounds."""
 
 import random
+import re
 import statistics
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -16,16 +18,23 @@ from django.utils import timezone
 
 from apps.queue.admission import look_after
 from apps.queue.models import WaitingRoom
+from apps.queue.selectors import FIND_BY_TOKEN
 from benchmarks import wrk
 from benchmarks.queue.lines import INSIDE, fill_line, write_tokens
 from benchmarks.servers import Workbench
+from config.embedded.postgres import ROLE, binary
 
+CURRENT = "/api/v1/queue/tokens/current"
 SIZES = {"small": 1_000, "large": 1_000_000}
 ROUNDS = 5
 LOAD_S = 5
+STATEMENT_S = 4
+WARM_UP_S = 20
 # So many of the line ask, in turn: at a million each of them comes once, or twice, in a round.
 ASKING = 20_000
 ENTERING = 100
+# What was asked last is answered by then.
+SETTLE_S = 1
 ADMISSIONS = 3
 
 _SQL_TIME = """
@@ -55,6 +64,11 @@ class Line:
     joining: Path = Path()
     figures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def last_polling(self) -> int:
+        """The last number of those who ask where they stand."""
+        return INSIDE + self.waiting // 2
+
     def median(self, figure: str) -> float:
         """Return the median of the rounds."""
         return statistics.median(self.figures[figure])
@@ -63,7 +77,6 @@ class Line:
 def use_database(name: str) -> None:
     """Have this process's own connection use another database."""
     connection.close()
-    connection.close_pool()
     connection.settings_dict["NAME"] = name
 
 
@@ -81,14 +94,16 @@ def make_line(bench: Workbench, name: str, waiting: int, folder: Path) -> Line:
         fill_line(filling, waiting)
     use_database(name)
     look_after(WaitingRoom.objects.get(slug="main").pk, now=timezone.now())
-    numbers = list(range(INSIDE + 1, INSIDE + waiting + 1))
-    rnd = random.Random(waiting)
-    chosen = rnd.sample(numbers, min(waiting, 2 * ASKING))
     line = Line(name=name, waiting=waiting)
     line.polling, line.joining = folder / f"{name}-polls", folder / f"{name}-joins"
-    half = len(chosen) // 2
-    write_tokens(line.polling, chosen[:half], secret_key=bench.secret_key)
-    write_tokens(line.joining, chosen[half:], secret_key=bench.secret_key)
+    # The first half of the line asks, from the other half people join again.
+    rnd = random.Random(waiting)
+    for file, numbers in (
+        (line.polling, range(INSIDE + 1, line.last_polling + 1)),
+        (line.joining, range(line.last_polling + 1, INSIDE + waiting + 1)),
+    ):
+        chosen = rnd.sample(numbers, min(len(numbers), ASKING))
+        write_tokens(file, chosen, secret_key=bench.secret_key)
     return line
 
 
@@ -103,9 +118,28 @@ def measure_load(bench: Workbench, line: Line, figure: str, **request: Any) -> N
     line.figures[f"{figure}, p99"].append(loaded.p99_ms)
 
 
+def measure_statement(bench: Workbench, line: Line, folder: Path) -> None:
+    """Note the milliseconds of the statement that a poll sends, for anybody of those who ask: by
+    pgbench, as the server answers it to one who does nothing else."""
+    script = folder / "poll.sql"
+    token = "sha256(convert_to('token-' || :number, 'UTF8'))"
+    statement = " ".join(FIND_BY_TOKEN.replace("%s", token).split())
+    script.write_text(f"\\set number random({INSIDE + 1}, {line.last_polling})\n{statement};\n")
+    command = [
+        str(binary("pgbench")), "--no-vacuum", "--protocol", "prepared", "--client", "1",
+        "--time", str(STATEMENT_S), "--file", str(script),
+        "--host", bench.socket_folder, "--username", ROLE, line.name,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    latency = re.search(r"latency average = ([0-9.]+) ms", done.stdout)
+    assert latency is not None, done.stdout
+    line.figures["statement"].append(float(latency[1]))
+
+
 def measure_admissions(bench: Workbench, line: Line) -> None:
     """Let a hundred in, several times, and note the milliseconds of each look at the room."""
     use_database(line.name)
+    time.sleep(SETTLE_S)
     room = WaitingRoom.objects.get(slug="main")
     for _admission in range(ADMISSIONS):
         room.capacity += ENTERING
@@ -130,12 +164,15 @@ def run(bench: Workbench, folder: Path, say: Callable[[str], None]) -> dict[str,
             line = make_line(bench, name, waiting, folder)
             line.address = servers.enter_context(bench.serve(name))
             lines.append(line)
+        for line in lines:
+            # As in a line that waits: everybody has asked before, and every server has seen them.
+            wrk.load(line.address, CURRENT, lines=line.polling, seconds=WARM_UP_S)
         for number in range(ROUNDS):
             for line in lines:
                 say(f"round {number + 1} of {ROUNDS}, {line.waiting:,} waiting")
                 measure_load(bench, line, "nothing", path="/api/v1/nothing")
-                current = {"path": "/api/v1/queue/tokens/current", "lines": line.polling}
-                measure_load(bench, line, "poll", **current)
+                measure_load(bench, line, "poll", path=CURRENT, lines=line.polling)
+                measure_statement(bench, line, folder)
                 tokens = {"path": "/api/v1/queue/tokens", "lines": line.joining}
                 measure_load(bench, line, "token", **tokens, method="POST")
                 measure_admissions(bench, line)

@@ -29,13 +29,13 @@ from benchmarks.servers import Workbench
 DATABASE = "sale"
 START = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
 FIXED_POLL_S = 5
-# Half of all come in the first minute, the others over the first half hour.
-RUSH_S, ARRIVAL_S = 60, 1_800
+# Half of all come in the first minute, the others over the first quarter of an hour.
+RUSH_S, ARRIVAL_S = 60, 900
 LEAVE_SHARE, SILENT_SHARE = 0.10, 0.10
-PATIENCE_S = 3_600
-# Inside: most buy, in about a quarter of a minute, some leave, few fall silent.
-SHOPPING_S, SHOPPING_SPREAD = 15, 0.5
-INSIDE_LEAVE_SHARE, INSIDE_SILENT_SHARE = 0.10, 0.03
+PATIENCE_S = 900
+# Inside: most buy, some leave, few fall silent. They are quick, so that there is a lot to let in.
+SHOPPING_S, SHOPPING_SPREAD = 6, 0.5
+INSIDE_LEAVE_SHARE, INSIDE_SILENT_SHARE = 0.10, 0.005
 LONG_WAIT_S = 60
 REPORT_EVERY_S = 300
 
@@ -46,7 +46,7 @@ class Shape:
 
     customers: int = 100_000
     capacity: int = 500
-    idle_s: int = 180
+    idle_s: int = 300
     session_s: int = 600
     seed: int = 1
 

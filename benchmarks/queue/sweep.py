@@ -29,6 +29,27 @@ CHECKPOINT
 _LEFT = "SELECT count(*) FROM queue_queueentry WHERE state = 'waiting'"
 
 
+_SETUP = """
+import django, os, time
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+django.setup()
+from django.utils import timezone
+from apps.queue.services import admit_queue, expire_queue
+"""
+# As beat has the worker do it: every second, and run after run until nobody silent is left.
+_BEAT = f"""{_SETUP}
+due = time.monotonic()
+while True:
+    admit_queue(now=timezone.now())
+    due = max(due + 1, time.monotonic())
+    time.sleep(max(due - time.monotonic(), 0))
+"""
+_SWEEP = f"""{_SETUP}
+while expire_queue(now=timezone.now()):
+    pass
+"""
+
+
 def run(bench: Workbench, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure polls in quiet and during the sweep; return both, and how long the sweep took."""
     say(f"a line of {SILENT:,} that falls silent, and {STAYING:,} who stay…")
@@ -54,6 +75,9 @@ def run(bench: Workbench, folder: Path, say: Callable[[str], None]) -> dict[str,
                     pause_ms=PAUSE_MS,
                 )
 
+            beat = subprocess.Popen(
+                [sys.executable, "-c", _BEAT], cwd=ROOT, env=bench.environment(DATABASE)
+            )
             poll()
             quiet = [poll() for _window in range(3)]
             with bench.connect(DATABASE, user="postgres") as superuser:
@@ -68,6 +92,8 @@ def run(bench: Workbench, folder: Path, say: Callable[[str], None]) -> dict[str,
             while sweeper.poll() is None:
                 busy.append(poll())
             took_s = time.monotonic() - began
+            beat.terminate()
+            beat.wait()
             assert sweeper.returncode == 0, "the sweep failed"
         row = line.execute(_LEFT).fetchone()
         assert row is not None
@@ -85,15 +111,3 @@ def run(bench: Workbench, folder: Path, say: Callable[[str], None]) -> dict[str,
         "ratio": statistics.median(busy_ms) / quiet_ms,
         "ratio_worst": max(busy_ms) / quiet_ms,
     }
-
-
-# As beat has the worker do it, run after run until nobody silent is left.
-_SWEEP = """
-import django, os
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-django.setup()
-from django.utils import timezone
-from apps.queue.services import expire_queue
-while expire_queue(now=timezone.now()):
-    pass
-"""

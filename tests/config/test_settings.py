@@ -39,7 +39,6 @@ INTEGERS = {
     "THROTTLE_ADDRESS_PER_MINUTE": (1, 1_000_000),
     "THROTTLE_LOGIN_PER_MINUTE": (1, 1_000_000),
     "PROXY_COUNT": (0, 10),
-    "DATABASE_POOL_SIZE": (1, 1_000),
 }
 
 
@@ -146,13 +145,7 @@ def test_every_number_has_its_limits(start):
 
 
 def test_the_limits_themselves_are_allowed(start):
-    unseen = ("DATABASE_POOL_SIZE",)
-    cases = [
-        (name, str(value))
-        for name, limits in INTEGERS.items()
-        for value in limits
-        if name not in unseen
-    ]
+    cases = [(name, str(value)) for name, limits in INTEGERS.items() for value in limits]
     assert try_each(start, cases) == [int(value) for _name, value in cases]
 
 
@@ -244,7 +237,8 @@ def test_a_deployment(start):
         "tickets",
     )
     assert "lock_timeout=3000" in database["OPTIONS"]["options"]
-    assert (database["OPTIONS"]["pool"]["max_size"], database["CONN_MAX_AGE"]) == (8, 0)
+    # Each thread keeps its connection.
+    assert ("pool" in database["OPTIONS"], database["CONN_MAX_AGE"]) == (False, None)
 
 
 def test_the_environment_reaches_the_settings(start):

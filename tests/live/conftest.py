@@ -43,7 +43,6 @@ def server(transactional_db: None, settings: Any) -> Iterator[str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS_ONLY": "0",
-        "DATABASE_POOL_SIZE": "4",
     }
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",

@@ -51,7 +51,8 @@ class TestExpireQueue:
         monkeypatch.setattr(limits, "SWEEP_SEGMENTS", 1)
         Dispenser.objects.update(last_number=limits.SEGMENT_PLACES - 1)
         stand_in_line(room, 3 * limits.SEGMENT_PLACES)
-        ended = [services.expire_line(room, now=LATER, batches=2) for _run in range(2)]
+        monkeypatch.setattr(limits, "SWEEP_BATCHES_PER_RUN", 2)
+        ended = [services.expire_queue(now=LATER) for _run in range(2)]
         assert ended == [2 * limits.SEGMENT_PLACES, limits.SEGMENT_PLACES]
 
     def test_a_second_run_changes_nothing(self, room):
@@ -119,15 +120,23 @@ class TestEachAlone:
         assert states(inside, silent, calling) == ["ended", "ended", "admitted"]
         assert turnstile_of(room).waiting == 0
 
-    def test_admitting_leaves_the_silent_further_back_to_the_sweep(self, room):
+    def test_admitting_ends_the_silent_further_back_too(self, room):
         WaitingRoom.objects.update(capacity=1)
-        inside, calling, silent = stand_in_line(room, 3)
+        inside, silent, calling = stand_in_line(room, 3)
         services.admit_queue(now=NOW)
         keep_calling(inside, calling, now=LATER)
         assert services.admit_queue(now=LATER) == 0
-        assert states(inside, calling, silent) == ["admitted", "waiting", "waiting"]
-        assert services.expire_queue(now=LATER) == 1
-        assert states(silent) == ["ended"]
+        assert states(inside, silent, calling) == ["admitted", "ended", "waiting"]
+        assert services.get_entry(calling.pk).ahead == 0
+
+    def test_admitting_ends_no_more_of_them_than_it_has_time_for(self, room, monkeypatch):
+        monkeypatch.setattr(limits, "SWEEP_SEGMENTS", 1)
+        monkeypatch.setattr(limits, "SWEEP_BATCHES_PER_LOOK", 1)
+        WaitingRoom.objects.update(state="paused")
+        stand_in_line(room, 3 * limits.SEGMENT_PLACES)
+        services.admit_queue(now=NOW)
+        services.admit_queue(now=LATER)
+        assert 0 < count_ended() <= limits.SEGMENT_PLACES
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BARE_PATH = "/usr/bin:/bin"
 # Short enough to be waited for, long enough for a purchase.
 LIMITS = {"HOLD_SECONDS": "8", "ROOM_IDLE_SECONDS": "6", "ROOM_CAPACITY": "1"}
-OWN_SETTINGS = ("DATABASE_URL", "DEBUG", "DATABASE_POOL_SIZE", "THROTTLE_ENABLED")
+OWN_SETTINGS = ("DATABASE_URL", "DEBUG", "THROTTLE_ENABLED")
 
 
 def find_free_port() -> int:
