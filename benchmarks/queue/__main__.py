@@ -56,7 +56,7 @@ def main() -> int:
         os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
         django.setup()
         results["machine"] = describe_machine()
-        results["measured_on"] = time.strftime("%Y-%m-%d")
+        results["measured_on"] = time.strftime("%Y-%m-%d", time.gmtime())
         for stage in options.only:
             results[stage] = run_stage(stage, bench, options.customers)
             write(results)
