@@ -1,4 +1,4 @@
-"""A simulated on-sale: everybody's calls, in their order, on a clock of the simulation's own.
+"""A simulated on-sale: everybody's calls, on a clock of the simulation's own.
 
 The services are the real ones, on a real PostgreSQL; only the time is made up, so that an hour passes
 as fast as its calls can be answered. Whoever waits follows `poll_after_seconds`; some leave, some fall
@@ -7,14 +7,18 @@ silent, in line and inside.
 
 import heapq
 import itertools
+import multiprocessing
 import random
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.db import connection
 
 from apps.core.db import transaction
 from apps.queue import services
@@ -31,13 +35,15 @@ START = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
 FIXED_POLL_S = 5
 # Half of all come in the first minute, the others over the first quarter of an hour.
 RUSH_S, ARRIVAL_S = 60, 900
-LEAVE_SHARE, SILENT_SHARE = 0.10, 0.10
-PATIENCE_S = 900
+LEAVE_SHARE, SILENT_SHARE = 0.30, 0.20
+PATIENCE_S = 1_800
 # Inside: most buy, some leave, few fall silent. They are quick, so that there is a lot to let in.
 SHOPPING_S, SHOPPING_SPREAD = 6, 0.5
 INSIDE_LEAVE_SHARE, INSIDE_SILENT_SHARE = 0.10, 0.005
 LONG_WAIT_S = 60
-REPORT_EVERY_S = 300
+REPORT_EVERY_S = 60
+# As many processes as share the customers: everybody's calls meet those of the others.
+PARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +72,17 @@ class Customer:
 
 
 class OnSale:
-    """The simulation. Times are seconds since its start."""
+    """What some of the customers do. Times are seconds since the start of the simulation."""
 
-    def __init__(self, shape: Shape, say: Callable[[str], None]) -> None:
-        self.shape = shape
-        self.say = say
-        self.random = random.Random(shape.seed)
+    def __init__(self, shape: Shape, part: int) -> None:
+        self.random = random.Random(f"{shape.seed} {part}")
         self.events: list[tuple[float, int, Callable[..., None], Any]] = []
         self.order = itertools.count()
         self.polls = 0
-        self.customers = [self.make_customer(number + 1) for number in range(shape.customers)]
+        numbers = range(1 + part, shape.customers + 1, PARTS)
+        self.customers = [self.make_customer(number) for number in numbers]
         for customer in self.customers:
             self.at(customer.joins_at, self.join, customer)
-        self.at(0, self.tick, None)
 
     def make_customer(self, customer_id: int) -> Customer:
         """Return somebody who comes, leaves and falls silent by chance."""
@@ -98,35 +102,12 @@ class OnSale:
         """Have something happen at a time."""
         heapq.heappush(self.events, (seconds, next(self.order), act, subject))
 
-    def run(self) -> None:
-        """Let everything happen, until everybody is through."""
-        waiting_to_come = len(self.customers)
-        began = time.monotonic()
-        report_at = 0.0
-        while self.events:
+    def run_until(self, end: float) -> int:
+        """Let everything happen that is due before `end`; return how much is still to come."""
+        while self.events and self.events[0][0] < end:
             seconds, _order, act, subject = heapq.heappop(self.events)
-            waiting_to_come -= act == self.join
             act(seconds, subject)
-            if act == self.tick:
-                if waiting_to_come or QueueEntry.objects.exclude(state="ended").exists():
-                    self.at(seconds + 1, self.tick, None)
-                if seconds >= report_at:
-                    report_at += REPORT_EVERY_S
-                    self.report(seconds, time.monotonic() - began)
-
-    def report(self, seconds: float, elapsed_s: float) -> None:
-        """Say how far the simulation is."""
-        turnstile = WaitingRoom.objects.select_related("turnstile").get(slug="main").turnstile
-        self.say(
-            f"  simulated {seconds / 60:.0f} min in {elapsed_s:.0f} s: {turnstile.waiting} wait, "
-            f"{turnstile.now_serving} served, {self.polls} polls"
-        )
-
-    def tick(self, seconds: float, _subject: None) -> None:
-        """Do what beat does each second."""
-        now = moment(seconds)
-        services.expire_queue(now=now)
-        services.admit_queue(now=now)
+        return len(self.events)
 
     def join(self, seconds: float, customer: Customer) -> None:
         """Take a place in line."""
@@ -198,23 +179,81 @@ def run(bench: Workbench, shape: Shape, say: Callable[[str], None]) -> dict[str,
         connection.execute(f"ALTER DATABASE {DATABASE} SET synchronous_commit = off")
         make_customers(connection, first=1, last=shape.customers)
     use_database(DATABASE)
-    results = simulate(shape, say)
+    results = simulate(shape)
     room = WaitingRoom.objects.get(slug="main")
     verdict = verify_room(room, note_progress=say)
     return {**results, "overtakings": verdict.violations}
 
 
-def simulate(shape: Shape, say: Callable[[str], None]) -> dict[str, Any]:
-    """Play the on-sale in the room `main` and return what it came to."""
+@dataclass
+class Clock:
+    """What the parts share: they begin each second together, and end together."""
+
+    barrier: Any
+    to_come: Any
+    is_over: Any
+
+
+def play(shape: Shape, part: int, clock: Clock, results: Any) -> None:
+    """Play the customers of one part, second by second together with the other parts."""
+    sale = OnSale(shape, part)
+    second = 0
+    while not clock.is_over.value:
+        if part == 0:
+            tick(second)
+        clock.to_come[part] = sale.run_until(second + 1)
+        clock.barrier.wait()
+        second += 1
+        if part == 0:
+            nobody = not QueueEntry.objects.exclude(state="ended").exists()
+            clock.is_over.value = not any(clock.to_come) and nobody
+            if second % REPORT_EVERY_S == 0:
+                report(second)
+        clock.barrier.wait()
+    waited_s = sum(c.last_wait_at - c.joins_at for c in sale.customers)
+    results.put((sale.polls, waited_s, *measure_estimates(sale.customers)))
+
+
+def tick(second: int) -> None:
+    """Do what beat does each second."""
+    now = moment(second)
+    services.expire_queue(now=now)
+    services.admit_queue(now=now)
+
+
+def report(second: int) -> None:
+    """Say how far the simulation is."""
+    turnstile = WaitingRoom.objects.select_related("turnstile").get(slug="main").turnstile
+    print(
+        f"  simulated {second // 60} min: {turnstile.people_waiting} wait, "
+        f"{turnstile.now_serving} served",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def simulate(shape: Shape) -> dict[str, Any]:
+    """Play the on-sale in the room `main`, in a process for each part, and return what it came to."""
     WaitingRoom.objects.filter(slug="main").update(
         capacity=shape.capacity, idle_seconds=shape.idle_s, session_seconds=shape.session_s
     )
     began = time.monotonic()
-    sale = OnSale(shape, say)
-    sale.run()
-    waited_s = sum(c.last_wait_at - c.joins_at for c in sale.customers)
-    first, every = measure_estimates(sale.customers)
+    connection.close()  # each process has one of its own
+    fork = multiprocessing.get_context("fork")
+    clock = Clock(fork.Barrier(PARTS), fork.Array("q", PARTS), fork.Value("b", False))
+    answers = fork.Queue()
+    parts = [
+        fork.Process(target=play, args=(shape, part, clock, answers), daemon=True)
+        for part in range(PARTS)
+    ]
+    for part in parts:
+        part.start()
+    polls, waited_s, first, every = zip(*(answers.get() for _part in parts), strict=True)
+    for part in parts:
+        part.join()
     turns = Turn.objects.order_by("pk")
+    first_errors = list(itertools.chain(*first))
+    errors = list(itertools.chain(*every))
     return {
         "customers": shape.customers,
         "capacity": shape.capacity,
@@ -222,12 +261,12 @@ def simulate(shape: Shape, say: Callable[[str], None]) -> dict[str, Any]:
         "ends": dict(Counter(QueueEntry.objects.values_list("end_reason", flat=True))),
         "most_inside": max(turns.values_list("admitted", flat=True)),
         "turns": turns.filter(entered__gt=0).count(),
-        "polls": sale.polls,
-        "polls_every_5_s": round(waited_s / FIXED_POLL_S),
-        "estimates": len(every),
-        "estimate_error_median": statistics.median(every),
-        "first_estimates": len(first),
-        "first_estimate_error_median": statistics.median(first),
+        "polls": sum(polls),
+        "polls_every_5_s": round(sum(waited_s) / FIXED_POLL_S),
+        "estimates": len(errors),
+        "estimate_error_median": statistics.median(errors),
+        "first_estimates": len(first_errors),
+        "first_estimate_error_median": statistics.median(first_errors),
         "simulated_s": (turns.latest("at").at - START).total_seconds(),
         "took_s": time.monotonic() - began,
     }
