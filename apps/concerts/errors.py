@@ -27,3 +27,11 @@ class DateNotBookable(Conflict):
     code = "date_not_bookable"
     title = _("Date not bookable")
     detail = _("No performance of this concert can be booked for this date.")
+
+
+class SaleStopped(Conflict):
+    """The guard of the invariants has stopped the sale of the concert; staff lift it."""
+
+    code = "sale_stopped"
+    title = _("Sale stopped")
+    detail = _("The sale of this concert is stopped for a check. Nothing was charged; please wait.")

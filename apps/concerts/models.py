@@ -98,6 +98,12 @@ class Concert(models.Model):
         _("waiting room"), max_length=100, default=limits.MAIN_ROOM, db_index=False
     )
 
+    # Set by the guard of the invariants, lifted by staff: nothing is held, reserved or paid meanwhile.
+    sale_stopped_at = models.DateTimeField(_("sale stopped at"), null=True, editable=False)
+    sale_stopped_reason = models.CharField(
+        _("why the sale was stopped"), max_length=200, blank=True, editable=False
+    )
+
     objects = ConcertQuerySet.as_manager()
 
     class Meta:
@@ -109,6 +115,10 @@ class Concert(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(seats_per_customer__gte=1), name="concert_seats_per_customer"
+            ),
+            models.CheckConstraint(
+                condition=Q(sale_stopped_at__isnull=True) | ~Q(sale_stopped_reason=""),
+                name="concert_sale_stopped_with_reason",
             ),
         ]
 
@@ -136,6 +146,7 @@ class Performance(models.Model):
     date = models.DateField(
         _("date"), editable=False, help_text=_("The calendar date in the venue's time zone.")
     )
+    called_off_at = models.DateTimeField(_("called off at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("performance")

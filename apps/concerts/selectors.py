@@ -42,11 +42,13 @@ def list_bookable_performances(
 ) -> list[Performance]:
     """Return the performances that can be booked at `now`, by start; none outside the sales window.
 
-    A performance that has begun is not bookable.
+    A performance that has begun, or was called off, is not bookable.
     """
     if not concert.is_on_sale(now):
         return []
-    performances = Performance.objects.filter(concert=concert, starts_at__gt=now)
+    performances = Performance.objects.filter(
+        concert=concert, starts_at__gt=now, called_off_at__isnull=True
+    )
     if date is not None:
         performances = performances.filter(date=date)
     return list(performances.order_by("starts_at"))

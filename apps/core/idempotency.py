@@ -54,6 +54,7 @@ def answer_once(
             key=key,
             defaults={
                 "request_digest": digest,
+                "path": request.path,
                 "status": status,
                 "body": encode_json(answer).decode(),
                 "created_at": now,

@@ -8,6 +8,9 @@ PAGE_SIZE_MAX = 200
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
+# Why staff did something, in words.
+REASON_LENGTH_MAX = 500
+
 # A client that was told "busy" waits this long.
 BUSY_RETRY_SECONDS = 1
 

@@ -37,6 +37,12 @@ class Reservation(models.Model):
         EXPIRED = "expired", _("expired")
         CANCELLED = "cancelled", _("cancelled")
 
+    class EndCause(models.TextChoices):
+        DEADLINE = "deadline", _("the deadline passed")
+        CUSTOMER = "customer", _("the customer gave it back")
+        STAFF = "staff", _("staff ended it")
+        CALLED_OFF = "called_off", _("the performance was called off")
+
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("customer")
     )
@@ -53,6 +59,9 @@ class Reservation(models.Model):
     reserved_at = models.DateTimeField(_("reserved at"), null=True)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True)
     ended_at = models.DateTimeField(_("expired or cancelled at"), null=True)
+    end_cause = models.CharField(
+        _("why it ended"), max_length=10, choices=EndCause.choices, null=True
+    )
     # The id of its payment in the app above this one.
     payment_id = models.BigIntegerField(_("payment"), null=True, unique=True)
     # The transaction that changed it last, kept by a trigger, for `?since=`.
@@ -76,8 +85,17 @@ class Reservation(models.Model):
                 name="reservation_confirmed_is_paid",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["held", "reserved", "confirmed"], ended_at__isnull=True)
-                | Q(status__in=["expired", "cancelled"], ended_at__isnull=False),
+                condition=Q(
+                    status__in=["held", "reserved", "confirmed"],
+                    ended_at__isnull=True,
+                    end_cause__isnull=True,
+                )
+                | Q(status="expired", ended_at__isnull=False, end_cause="deadline")
+                | Q(
+                    status="cancelled",
+                    ended_at__isnull=False,
+                    end_cause__in=["customer", "staff", "called_off"],
+                ),
                 name="reservation_end",
             ),
             models.CheckConstraint(

@@ -17,6 +17,7 @@ from apps.reservations.errors import (
 from apps.reservations.models import Reservation, ReservationSeat
 
 Status = Reservation.Status
+EndCause = Reservation.EndCause
 
 
 def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | None:
@@ -95,7 +96,7 @@ def expire_reservations(reservation_ids: Collection[int]) -> int:
         released_at=Reservation.objects.filter(pk=OuterRef("reservation")).values("expires_at")
     )
     return Reservation.objects.filter(pk__in=reservation_ids).update(
-        status=Status.EXPIRED, ended_at=F("expires_at")
+        status=Status.EXPIRED, ended_at=F("expires_at"), end_cause=EndCause.DEADLINE
     )
 
 
@@ -114,9 +115,12 @@ def confirm(reservation: Reservation, *, payment_id: int, now: datetime) -> None
     reservation.save(update_fields=["status", "payment_id", "confirmed_at"])
 
 
-def cancel(reservation: Reservation, *, now: datetime) -> None:
+def cancel(
+    reservation: Reservation, *, now: datetime, cause: Reservation.EndCause = EndCause.CUSTOMER
+) -> None:
     """End a claim before its time and free its seats."""
     reservation.lines.filter(released_at__isnull=True).update(released_at=now)
     reservation.status = Status.CANCELLED
     reservation.ended_at = now
-    reservation.save(update_fields=["status", "ended_at"])
+    reservation.end_cause = cause
+    reservation.save(update_fields=["status", "ended_at", "end_cause"])

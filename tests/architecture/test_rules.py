@@ -91,6 +91,7 @@ def test_migrations_run_from_zero_and_those_in_sql_back_and_forth(scratch_databa
     migrations = list_sql_migrations()
     assert {app for app, _name, _before in migrations} == {
         "concerts",
+        "core",
         "queue",
         "reservations",
         "wallet",
