@@ -1,6 +1,5 @@
 """Rooms and lines in the admin."""
 
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -9,6 +8,8 @@ from django.contrib import admin
 from django.db.transaction import on_commit
 from django.http import HttpRequest
 from django.utils.text import capfirst
+from django.utils.formats import localize
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.admin import ConcertAdmin
@@ -85,9 +86,11 @@ class WaitingRoomAdmin(admin.ModelAdmin):
         return room.turnstile.now_serving
 
     @admin.display(description=_("last looked after"))
-    def counted_at(self, room: WaitingRoom) -> datetime | None:
+    def counted_at(self, room: WaitingRoom) -> str | None:
         """When somebody last let people in and counted the line."""
-        return room.turnstile.counted_at
+        at = room.turnstile.counted_at
+        # The page of one room writes a callable's value as it is, in UTC.
+        return localize(localtime(at)) if at else None
 
 
 @admin.register(QueueEntry)

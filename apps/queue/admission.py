@@ -164,8 +164,8 @@ def record_turn(
 ) -> None:
     """Write down what has happened since the turn before, where anything has, and in any case every
     `SAMPLE_S` seconds while somebody is there. The caller has locked the turnstile, and saves it."""
-    sampled_at = turnstile.sampled_at or now
-    elapsed_s = min(max((now - sampled_at).total_seconds(), 0), limits.RATE_WINDOW_S)
+    since_s = (now - (turnstile.sampled_at or now)).total_seconds()
+    elapsed_s = min(max(since_s, 0), limits.RATE_WINDOW_S)
     inside_before = turnstile.admitted - flow.entered + flow.finished
     happened = flow.entered or flow.finished or waiting != turnstile.waiting
     if happened or (elapsed_s >= limits.SAMPLE_S and (waiting or turnstile.admitted)):
@@ -182,7 +182,10 @@ def record_turn(
             waiting_s=turnstile.people_waiting * elapsed_s,
             inside_s=inside_before * elapsed_s,
         )
-        turnstile.sampled_at = now
+        # The clocks of calls differ a little, and no time may be counted twice; but one that was far
+        # ahead must not keep all others waiting.
+        if not turnstile.sampled_at or not -limits.SAMPLE_S <= since_s <= 0:
+            turnstile.sampled_at = now
     turnstile.waiting = waiting
 
 

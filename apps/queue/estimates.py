@@ -71,13 +71,31 @@ def measure_rates(
     turnstile.giving_up_per_s = gave_up / waiting_s if waiting_s else 0.0
 
 
-def poll_interval_s(room: WaitingRoom, *, wait_s: int | None, jitter: float | None = None) -> int:
+def soonest_turn_s(room: WaitingRoom, position: int) -> float:
+    """Return the seconds within which nobody at `position` can expect a turn: everybody inside would
+    have to be gone after `SESSION_MIN_S`, again and again."""
+    rate_limit = room.admit_per_minute / 60 or math.inf
+    return position / min(room.capacity / limits.SESSION_MIN_S, rate_limit)
+
+
+def poll_interval_s(
+    room: WaitingRoom,
+    *,
+    wait_s: int | None,
+    position: int | None = None,
+    jitter: float | None = None,
+) -> int:
     """Return after how many whole seconds to ask again; a wait of None is one that nobody can tell.
 
+    An estimate may be too long, at first above all, when nobody has been inside yet. So nobody is sent
+    away for longer than until the soonest turn: places would stay empty that are theirs already.
     `jitter` is 0 for the longest time and 1 for the shortest, by default drawn.
     """
     if jitter is None:
         jitter = random.random()  # noqa: S311  it spreads load and guards nothing
-    longest_s = room.idle_seconds * limits.POLL_IDLE_FRACTION
-    interval_s = longest_s if wait_s is None else min(wait_s * limits.POLL_WAIT_FRACTION, longest_s)
+    interval_s = room.idle_seconds * limits.POLL_IDLE_FRACTION
+    if wait_s is not None:
+        interval_s = min(interval_s, wait_s * limits.POLL_WAIT_FRACTION)
+        if position is not None:
+            interval_s = min(interval_s, soonest_turn_s(room, position))
     return max(int(interval_s * (1 - jitter * limits.POLL_JITTER)), limits.POLL_MIN_S)

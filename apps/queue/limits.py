@@ -19,6 +19,8 @@ POLL_IDLE_FRACTION = 1 / 3
 POLL_WAIT_FRACTION = 1 / 3
 POLL_JITTER = 1 / 5
 POLL_MIN_S = 1
+# Nobody chooses, reserves and pays in less.
+SESSION_MIN_S = 10
 
 # A position is no older than this: where nobody has counted for so long, because beat stands still
 # or is set to a slower pace, the next call counts, and lets in.

@@ -131,7 +131,7 @@ def get_line_status(entry: QueueEntry, *, now: datetime) -> LineStatus:
         assert entry.ahead is not None, "whoever waits was found with those ahead"
         position = None if is_before_opening(room) else entry.ahead + 1
         wait_s = estimate_wait_s(room, position, now=now)
-        poll_after_s = poll_interval_s(room, wait_s=wait_s)
+        poll_after_s = poll_interval_s(room, wait_s=wait_s, position=position)
     return LineStatus(
         entry=entry,
         position=position,

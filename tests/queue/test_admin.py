@@ -57,7 +57,10 @@ def test_the_pages_of_a_room_show_its_line(admin_client, room):
     stand_in_line(room, 1_236)
     services.admit_queue(now=NOW)
     for url in (ROOMS, f"{ROOMS}{room.pk}/change/"):
-        assert ">1235<" in admin_client.get(url).content.decode().replace(",", "")
+        page = admin_client.get(url).content.decode()
+        assert ">1235<" in page.replace(",", "")
+    # When it was last looked after, by the clocks of Seoul.
+    assert "2026년 11월 1일 10:00" in page
 
 
 def test_a_form_that_changes_nothing_writes_nothing(admin_client, room):

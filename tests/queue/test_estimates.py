@@ -143,6 +143,30 @@ class TestTheTimeToAskAgain:
                 assert 1 <= interval_s <= idle_seconds / 3, (idle_seconds, wait_s)
                 assert isinstance(interval_s, int)
 
+    @pytest.mark.parametrize(
+        ("position", "admit_per_minute", "longest_s"),
+        [
+            (5, 0, 10),  # half a room may be through in five seconds, and again in ten
+            (50, 0, 100),
+            (500, 0, 1_000),  # it is the third of the idle limit that counts
+            (5, 12, 25),  # as fast as the limit a minute allows
+        ],
+    )
+    def test_nobody_is_sent_away_for_longer_than_until_the_soonest_turn(
+        self, position, admit_per_minute, longest_s
+    ):
+        """Whatever is estimated, which at first is too long."""
+        room = make_room(capacity=5, admit_per_minute=admit_per_minute, idle_seconds=3_000)
+        asked_again_s = poll_interval_s(room, wait_s=86_400, position=position, jitter=0)
+        assert asked_again_s == longest_s
+
+    def test_the_soonest_turn_is_no_reason_to_wait_longer(self):
+        room = make_room(capacity=1, idle_seconds=3_000)
+        assert poll_interval_s(room, wait_s=30, position=500, jitter=0) == 10
+
+    def test_who_is_first_in_a_room_that_lets_nobody_in_asks_seldom(self):
+        assert poll_interval_s(make_room(), wait_s=None, position=1, jitter=0) == 20
+
     def test_those_who_came_together_do_not_come_together_again(self):
         room = make_room(idle_seconds=3_600)
         drawn = {poll_interval_s(room, wait_s=None) for _poll in range(100)}
@@ -228,6 +252,24 @@ class TestTurns:
             "waiting_s": 3 * 4,
             "inside_s": 2 * 4,
         }
+
+    def test_time_is_counted_once_where_clocks_differ(self, room):
+        """Two machines look in turn, one of them a second behind."""
+        stand_in_line(room, 5)
+        services.admit_queue(now=NOW)
+        for second in range(1, 5):
+            stand_in_line(room, 2)  # so that something has happened each time
+            services.admit_queue(now=at(second))
+            services.admit_queue(now=at(second - 1))
+        assert Turn.objects.aggregate(inside_s=Sum("inside_s"))["inside_s"] == 2 * 4
+
+    def test_a_clock_that_was_far_ahead_keeps_nobody_waiting(self, room):
+        stand_in_line(room, 5)
+        services.admit_queue(now=at(600))
+        for second in (0, 10):
+            stand_in_line(room, 1)
+            services.admit_queue(now=at(second))
+        assert self.read_last()["inside_s"] == 2 * 10
 
     def test_the_clock_lets_people_finish_and_give_up_too(self, room):
         people = stand_in_line(room, 5)
