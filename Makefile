@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check bench-queue format messages clean
+.PHONY: help run test test-long check audit bench-queue bench-integrity fuzz storm format messages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,11 +16,18 @@ test: $(VENV)/.dev ## Run the whole suite, with databases of its own
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floor.py coverage.json
 
+# Faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
+# seed, and ENCORE_TEST_LONG_SEED repeats it.
+test-long: $(VENV)/.dev ## Inject faults, then try random orders of everything until Ctrl-C
+	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/faults
+	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/stateful
+
 check: $(VENV)/.dev ## Lint, types, import contracts, migrations, deployment settings, API schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml apps config manage.py
 	$(BIN)/python -m pytest tests/architecture
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/python tests/messages.py --check
@@ -28,8 +35,20 @@ check: $(VENV)/.dev ## Lint, types, import contracts, migrations, deployment set
 	ALLOWED_HOSTS=tickets.example DATABASE_URL=postgresql://encore@db.example/encore \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+audit: $(VENV)/.dev ## Ask for known vulnerabilities of the pinned versions; needs the network
+	@$(BIN)/python -m tests.audit
+
 bench-queue: $(VENV)/.dev ## Measure the line at a thousand and at a million people; needs wrk, takes an hour
 	@$(BIN)/python -m benchmarks.queue $(ARGS)
+
+bench-integrity: $(VENV)/.dev ## Measure checking the invariants over a million reservations; takes some minutes
+	@$(BIN)/python -m benchmarks.integrity $(ARGS)
+
+fuzz: $(VENV)/.dev ## Send 5,000 made-up requests to every endpoint of the schema; takes some minutes
+	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/contract/test_fuzz.py
+
+storm: $(VENV)/.dev ## Let 1,000 customers fight for 50 seats through HTTP; takes some minutes
+	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/live/test_storm.py
 
 format: $(VENV)/.dev ## Put the code in order
 	$(BIN)/ruff check --fix .

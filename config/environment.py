@@ -100,9 +100,9 @@ def read_database(name: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{expected}.")
     try:
         options = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        # What is wrong is told, the URL is not: it may hold a password.
-        raise ImproperlyConfigured(f"{expected}.") from error
+    except ProgrammingError:
+        # The URL is not shown, nor what libpq says of it: either may hold a password.
+        raise ImproperlyConfigured(f"{expected}.") from None
     if not re.fullmatch(r"[0-9]*", str(options.get("port") or "")):
         raise ImproperlyConfigured(f"{expected}: the port is no number.")
     if not options.get("dbname"):
@@ -120,17 +120,22 @@ def read_cache(name: str, default: str) -> dict[str, Any]:
     try:
         urlsplit(url).port  # noqa: B018  raises ValueError where it is no number
         return dict(_env.cache_url_config(url))
-    except Exception as error:
-        # django-environ raises KeyError, ValueError and its own types here, by kind of mistake.
+    except Exception:
+        # django-environ raises KeyError, ValueError and its own types here, by kind of mistake; what
+        # they say may hold a password.
         raise ImproperlyConfigured(
             f"{name} must be a cache URL such as redis://host:6379/1 or locmemcache://."
-        ) from error
+        ) from None
 
 
 def read_url(name: str, default: str, schemes: Collection[str]) -> str:
     """Return the URL of `name`. Raise `ImproperlyConfigured` when its scheme is none of `schemes`."""
     url = read_text(name, default)
     scheme, separator, rest = url.partition("://")
+    try:
+        urlsplit(url).port  # noqa: B018  raises ValueError where it is no number
+    except ValueError:
+        separator = ""
     if url and not (separator and scheme in schemes and (rest or default == url)):
         raise ImproperlyConfigured(
             f"{name} must be a URL that begins with one of {', '.join(sorted(schemes))}, then ://."

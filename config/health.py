@@ -6,13 +6,16 @@ Probes ask by address, not by name, and without HTTPS: they are answered before 
 import logging
 from collections.abc import Callable
 
+import psycopg
 from celery import current_app
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 
 from apps.core.clock import read_clock
 from apps.core.heartbeats import silent_sweeps
+from config.metrics import metrics
 from config.schedules import SWEEPS
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,10 @@ def check_database() -> str:
 
 def check_broker() -> str:
     """Return what is wrong with Celery's broker, nothing where it takes a connection."""
+    if settings.BROKER_IS_PGMQ:
+        # Kombu would make a pool for this one question and wait for it longer than who asks does.
+        psycopg.connect(settings.BROKER_CONNINFO, connect_timeout=BROKER_TIMEOUT_S).close()
+        return ""
     with current_app.connection_for_write(connect_timeout=BROKER_TIMEOUT_S) as broker:
         broker.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
     return ""
@@ -78,7 +85,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     )
 
 
-PATHS = {"/healthz": healthz, "/readyz": readyz}
+PATHS = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
 
 def answer_probes(

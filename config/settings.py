@@ -75,6 +75,9 @@ WEB_WORKERS = read_integer("WEB_WORKERS", 2, minimum=1, maximum=256)
 CURRENCY = read_choice("CURRENCY", "KRW", ("KRW", "JPY", "USD", "EUR", "GBP", "TWD"))
 TIME_ZONE = read_time_zone("TIME_ZONE", "Asia/Seoul")
 HOLD_SECONDS = read_integer("HOLD_SECONDS", 300, minimum=1, maximum=86_400)
+# More holds of one concert than this, run out unpaid in so many minutes, and a customer has to wait.
+HOLD_LAPSES_MAX = read_integer("HOLD_LAPSES_MAX", 5, minimum=0, maximum=1_000)
+HOLD_LAPSE_MINUTES = read_integer("HOLD_LAPSE_MINUTES", 60, minimum=0, maximum=1_440)
 SEATS_PER_CUSTOMER = read_integer("SEATS_PER_CUSTOMER", 4, minimum=1, maximum=100)
 SWEEP_SECONDS = read_integer("SWEEP_SECONDS", 1, minimum=1, maximum=3_600)
 IDEMPOTENCY_HOURS = read_integer("IDEMPOTENCY_HOURS", 24, minimum=24, maximum=8_760)
@@ -97,13 +100,15 @@ THROTTLE_CUSTOMER_PER_MINUTE = read_integer(
     "THROTTLE_CUSTOMER_PER_MINUTE", 600, minimum=1, maximum=1_000_000
 )
 THROTTLE_ADDRESS_PER_MINUTE = read_integer(
-    "THROTTLE_ADDRESS_PER_MINUTE", 1_200, minimum=1, maximum=1_000_000
+    "THROTTLE_ADDRESS_PER_MINUTE", 12_000, minimum=1, maximum=1_000_000
 )
 THROTTLE_LOGIN_PER_MINUTE = read_integer(
     "THROTTLE_LOGIN_PER_MINUTE", 60, minimum=1, maximum=1_000_000
 )
 # How many proxies of ours stand in front and write X-Forwarded-For; 0 believes none of that header.
 PROXY_COUNT = read_integer("PROXY_COUNT", 0, minimum=0, maximum=10)
+# Whoever reads the metrics shows it; without one they are for this machine alone.
+METRICS_TOKEN = read_text("METRICS_TOKEN")
 HTTPS_ONLY = read_flag("HTTPS_ONLY", not DEBUG and not EMBEDDED_DATABASE)
 
 INSTALLED_APPS = [
@@ -133,6 +138,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "apps.core.locale.AnswerLocaleMiddleware",
+    "apps.core.throttles.count_addresses",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -195,7 +201,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": read_cache("CACHE_URL", "locmemcache://encore")}
+CACHES = {"default": read_cache("CACHE_URL", "locmemcache://encore?max_entries=20000")}
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
@@ -240,10 +246,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["apps.core.media.JsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.media.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["apps.core.media.JsonParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["apps.core.throttles.RequestThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.core.problems.answer_exception",
-    "NUM_PROXIES": PROXY_COUNT,
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     # Times and dates reach the renderer as they are, in UTC, whatever TIME_ZONE the admin shows.
@@ -326,6 +330,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.core.reports.ReportFilter"
 LOG_FORMAT = read_choice("LOG_FORMAT", "console", ("console", "json"))
 LOGGING = {
     "version": 1,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -25,8 +25,8 @@ urlpatterns = [
     path("api/v1/", include([path("", include(f"apps.{app}.urls")) for app in API_APPS])),
     path("api/schema", SpectacularAPIView.as_view(**PAGES), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema", **PAGES), name="docs"),
-    path("api/", answer_unknown_api),
-    path("api/<path:unknown>", answer_unknown_api),
+    # Whatever follows, a line break too, at which `<path:…>` would give up.
+    re_path(r"^api/[\s\S]*$", answer_unknown_api),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,6 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +30,20 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Let tests with real connections empty the ledger between them; one test puts the fence back."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE wallet_walletentry DISABLE TRIGGER wallet_entry_no_truncate")
+
+
+@pytest.fixture
+def fences(db: None) -> Iterator[None]:
+    """Put the one fence back that these tests do without."""
+    with connection.cursor() as cursor:
+        # Rows that are still to be checked would keep the table from being altered.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE wallet_walletentry ENABLE TRIGGER wallet_entry_no_truncate")
+        yield
+        if not connection.in_atomic_block:
+            cursor.execute(
+                "ALTER TABLE wallet_walletentry DISABLE TRIGGER wallet_entry_no_truncate"
+            )
 
 
 @pytest.fixture(autouse=True)

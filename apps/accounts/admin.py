@@ -6,7 +6,10 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.forms import SignInForm
 from apps.accounts.models import User
+
+admin.site.login_form = SignInForm
 
 
 @admin.register(User)

@@ -8,6 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from apps.accounts import services, tokens
+from apps.core.throttles import count_customer
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,11 @@ class TokenCustomer:
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """Checks the token's signature, without a look-up of our own customers."""
+    """Checks the token's signature, without a look-up of our own customers, and counts their requests:
+    permissions that read the database come after it."""
 
     def authenticate(self, request: Request) -> tuple[TokenCustomer, str] | None:
-        """Return the customer, None without a token. Raise `InvalidAccessToken`."""
+        """Return the customer, None without a token. Raise `InvalidAccessToken`, `TooManyRequests`."""
         # Not `headers`, which would first be made of all that the request has.
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         token = token.strip()
@@ -30,8 +32,11 @@ class AccessTokenAuthentication(BaseAuthentication):
             return None
         if tokens.is_from_provider(token):
             claims = tokens.read_provider_token(token)
-            return TokenCustomer(services.admit_provider_customer(claims=claims)), token
-        return TokenCustomer(tokens.read_access_token(token)), token
+            customer_id = services.admit_provider_customer(claims=claims)
+        else:
+            customer_id = tokens.read_access_token(token)
+        count_customer(customer_id)
+        return TokenCustomer(customer_id), token
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

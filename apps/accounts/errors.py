@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.errors import Conflict, Unauthenticated
+from apps.core.errors import Conflict, TooManyRequests, Unauthenticated
 
 
 class NotAuthenticated(Unauthenticated):
@@ -27,6 +27,14 @@ class InvalidCredentials(Unauthenticated):
     code = "invalid_credentials"
     title = _("Wrong e-mail or password")
     detail = _("The e-mail address or the password is wrong.")
+
+
+class TooManyFailedSignIns(TooManyRequests):
+    """Too many sign-ins with this e-mail address have failed, whether anybody has it or not."""
+
+    code = "too_many_failed_sign_ins"
+    title = _("Too many failed sign-ins")
+    detail = _("Signing in with this e-mail address has failed too often. Please try again later.")
 
 
 class EmailTaken(Conflict):

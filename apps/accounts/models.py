@@ -72,3 +72,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Normalise the e-mail address that staff typed."""
         if self.email:
             self.email = normalise_email(self.email)
+
+
+class SignInTally(models.Model):
+    """How many sign-ins with an e-mail address have failed lately: from everywhere, or from one address
+    from which its customer has signed in. See `attempts`."""
+
+    digest = models.BinaryField(
+        primary_key=True,
+        max_length=32,
+        help_text="SHA-256 of the e-mail address, alone or with where it came from.",
+    )
+    failures = models.IntegerField()
+    since = models.DateTimeField()
+    kept_until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()

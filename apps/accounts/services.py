@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -10,16 +11,22 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
 from apps.accounts import tokens
+from apps.accounts.attempts import counted_attempt
 from apps.accounts.errors import EmailTaken, InvalidAccessToken, InvalidCredentials
 from apps.accounts.models import User, normalise_email
 from apps.core.db import lock_rows, transaction
 
 
-def sign_in(*, email: str, password: str) -> dict[str, Any]:
-    """Return tokens for the customer with this e-mail and password. Raise `InvalidCredentials`."""
-    user = authenticate(username=normalise_email(email), password=password)
-    if not isinstance(user, User):
-        raise InvalidCredentials
+def sign_in(*, email: str, password: str, address: str, now: datetime) -> dict[str, Any]:
+    """Return tokens for the customer with this e-mail and password, who asks from `address`.
+
+    Raise `InvalidCredentials`, and `TooManyFailedSignIns` after too many of those, as long for an
+    e-mail that nobody has as for a wrong password.
+    """
+    with counted_attempt(email=email, address=address, now=now):
+        user = authenticate(username=normalise_email(email), password=password)
+        if not isinstance(user, User):
+            raise InvalidCredentials
     return tokens.issue_tokens(user)
 
 

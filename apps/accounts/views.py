@@ -9,11 +9,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from apps.accounts import services
-from apps.accounts.errors import InvalidAccessToken, InvalidCredentials
+from apps.accounts.errors import InvalidAccessToken, InvalidCredentials, TooManyFailedSignIns
+from apps.core.clock import read_clock
 from apps.core.errors import Busy, InvalidRequest, TooManyRequests
 from apps.core.fields import TextField
 from apps.core.schema import problems
-from apps.core.throttles import SignInThrottle
+from apps.core.throttles import SignInThrottle, address_of
 
 TOKENS_EXAMPLE = OpenApiExample(
     "tokens",
@@ -50,7 +51,9 @@ class TokensOutput(serializers.Serializer[None]):
         request=LoginInput,
         responses={
             200: TokensOutput,
-            **problems(InvalidRequest, InvalidCredentials, TooManyRequests, Busy),
+            **problems(
+                InvalidRequest, InvalidCredentials, TooManyRequests, TooManyFailedSignIns, Busy
+            ),
         },
         examples=[TOKENS_EXAMPLE],
     ),
@@ -77,7 +80,10 @@ class SignInViewSet(ViewSet):
         """Answer tokens for an e-mail address and a password."""
         data = LoginInput(data=request.data)
         data.is_valid(raise_exception=True)
-        return Response(services.sign_in(**data.validated_data))
+        tokens = services.sign_in(
+            **data.validated_data, address=address_of(request), now=read_clock()
+        )
+        return Response(tokens)
 
     @action(methods=["post"], detail=False)
     def refresh(self, request: Request) -> Response:

@@ -2,10 +2,22 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.transaction import atomic
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.models import Concert, Performance, Seat, Venue
+from apps.concerts.services import resume_sale
+from apps.concerts.transitions import note_seat_limit
+from apps.core.admin import actor_of
+from apps.core.clock import read_clock
+from apps.core.errors import DomainError
+from apps.core.limits import REASON_LENGTH_MAX
 
 
 @admin.register(Venue)
@@ -25,6 +37,12 @@ class PerformanceInline(admin.TabularInline):
     show_change_link = True
 
 
+class ReasonForm(forms.Form):
+    """Why staff do it."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=REASON_LENGTH_MAX, widget=forms.Textarea)
+
+
 @admin.register(Concert)
 class ConcertAdmin(admin.ModelAdmin):
     """Concerts with their performances."""
@@ -37,12 +55,74 @@ class ConcertAdmin(admin.ModelAdmin):
         "sales_close_at",
         "published",
         "room",
+        "sale_stopped_at",
     )
+    readonly_fields = ("sale_stopped_at", "sale_stopped_reason")
     list_filter = ("published", "venue", "room")
     search_fields = ("title", "artist", "slug")
     prepopulated_fields = {"slug": ("title",)}
     autocomplete_fields = ("venue",)
     inlines = (PerformanceInline,)
+    change_form_template = "admin/concerts/concert_form.html"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save, and record where fewer seats are allowed than before."""
+        with atomic():
+            super().save_model(request, obj, form, change)
+            if change:
+                note_seat_limit(
+                    obj,
+                    before=form.initial["seats_per_customer"],
+                    actor=actor_of(request),
+                    now=read_clock(),
+                )
+
+    def get_urls(self) -> list[Any]:
+        """Add the page on which a stopped sale is let go on."""
+        resume = self.admin_site.admin_view(self.resume_sale_view)
+        name = "concerts_concert_resume_sale"
+        return [path("<int:concert_id>/resume-sale/", resume, name=name), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the concert, with the words of its button."""
+        words = {"resume_label": _("Let the sale go on")}
+        return super().change_view(request, object_id, form_url, {**words, **(extra_context or {})})
+
+    def resume_sale_view(self, request: HttpRequest, concert_id: int) -> HttpResponse:
+        """Ask for a reason, and let a stopped sale go on."""
+        concert = self.get_object(request, str(concert_id))
+        if concert is None:
+            raise Http404
+        if not self.has_change_permission(request, concert):
+            raise PermissionDenied
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return self._resume_sale(request, concert, reason=form.cleaned_data["reason"])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Let the sale go on"),
+            "opts": self.opts,
+            "concert": concert,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/concerts/resume_sale.html", context)
+
+    def _resume_sale(self, request: HttpRequest, concert: Concert, *, reason: str) -> HttpResponse:
+        try:
+            resume_sale(
+                concert_id=concert.pk, actor=actor_of(request), reason=reason, now=read_clock()
+            )
+        except DomainError as error:
+            self.message_user(request, str(error.detail), messages.ERROR)
+        else:
+            self.message_user(request, _("The sale goes on."), messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:concerts_concert_change", args=[concert.pk]))
 
 
 @admin.register(Performance)

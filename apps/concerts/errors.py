@@ -35,3 +35,11 @@ class SaleStopped(Conflict):
     code = "sale_stopped"
     title = _("Sale stopped")
     detail = _("The sale of this concert is stopped for a check. Nothing was charged; please wait.")
+
+
+class SaleNotStopped(Conflict):
+    """The sale that staff want to go on was not stopped."""
+
+    code = "sale_not_stopped"
+    title = _("Sale not stopped")
+    detail = _("The sale of this concert is not stopped.")

@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from apps.concerts.concert_file import ConcertEntry, VenueEntry
+from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.concerts.layout import PlannedSeat
 from apps.concerts.limits import MAIN_ROOM
 from apps.concerts.models import Concert, Performance, Seat, Venue
+from apps.core.audit import Actor, record_action
 from apps.core.db import lock_rows
 
 # Why the concert file blocks a seat. Blocks for any other reason are staff's, and stay.
 FILE_BLOCK = "concert file"
 WITHDRAWN = "withdrawn: not in the concert file"
+SEAT_LIMIT_REASON = "the concert was changed"
 
 SEAT_KEY = ("performance", "section", "row", "number")
 SEAT_FIELDS = ("grade", "price", "x", "y", "position", "blocked", "blocked_reason")
@@ -46,7 +49,9 @@ def ensure_venue(entry: VenueEntry) -> Venue:
     return venue
 
 
-def save_concert(concert: Concert | None, entry: ConcertEntry, venue: Venue) -> tuple[Concert, str]:
+def save_concert(
+    concert: Concert | None, entry: ConcertEntry, venue: Venue, *, now: datetime
+) -> tuple[Concert, str]:
     """Make the concert, or change the one that the caller has locked.
 
     Return it and what happened: `made`, `updated` or `unchanged`.
@@ -55,11 +60,28 @@ def save_concert(concert: Concert | None, entry: ConcertEntry, venue: Venue) -> 
     if concert is None:
         return Concert.objects.create(slug=entry.slug, **wanted), "made"
     changed = [name for name, value in wanted.items() if getattr(concert, name) != value]
+    seat_limit = concert.seats_per_customer
     for name in changed:
         setattr(concert, name, wanted[name])
     if changed:
         concert.save(update_fields=changed)
+    note_seat_limit(concert, before=seat_limit, actor=Actor(name=FILE_BLOCK), now=now)
     return concert, "updated" if changed else "unchanged"
+
+
+def note_seat_limit(concert: Concert, *, before: int, actor: Actor, now: datetime) -> None:
+    """Record that the seats per customer are fewer than before: who has more had them rightly, which
+    invariant 7 cannot know otherwise."""
+    if concert.seats_per_customer < before:
+        record_action(
+            actor=actor,
+            action="lower_seat_limit",
+            subject=concert,
+            reason=SEAT_LIMIT_REASON,
+            before={"seats_per_customer": before},
+            after={"seats_per_customer": concert.seats_per_customer},
+            now=now,
+        )
 
 
 def _read_fields(entry: ConcertEntry, venue: Venue) -> dict[str, Any]:
@@ -175,6 +197,26 @@ def withdraw_seats(seats: Sequence[Seat], *, after: int) -> int:
             moved.append(seat)
     update_seats(moved)
     return withdrawn
+
+
+def require_sale_goes_on(concert: Concert) -> None:
+    """Raise `SaleStopped` where the guard of the invariants has stopped the concert's sale."""
+    if concert.sale_stopped_at is not None:
+        raise SaleStopped
+
+
+def require_not_called_off(performance: Performance) -> None:
+    """Raise `DateNotBookable` where the performance does not take place."""
+    if performance.called_off_at is not None:
+        raise DateNotBookable
+
+
+def block_seats(seat_ids: Iterable[int], *, reason: str) -> None:
+    """Take seats that the caller has locked off sale. Those that are blocked already keep their reason."""
+    longest = Seat._meta.get_field("blocked_reason").max_length
+    Seat.objects.filter(pk__in=seat_ids, blocked=False).update(
+        blocked=True, blocked_reason=reason[:longest]
+    )
 
 
 def delete_seats(seats: Sequence[Seat]) -> None:

@@ -35,18 +35,24 @@ def record_action(
 
     Raise `InvalidRequest` where the reason is missing or too long.
     """
-    reason = reason.strip()
-    if not reason:
-        raise InvalidRequest.of("reason", "required", _("Say why."))
-    if len(reason) > REASON_LENGTH_MAX:
-        raise InvalidRequest.of("reason", "max_length", _("The reason is too long."))
     return StaffAction.objects.create(
         at=now,
         actor_id=actor.user_id,
         actor_name=actor.name,
         action=action,
         subject=f"{subject._meta.model_name}:{subject.pk}",
-        reason=reason,
+        reason=clean_reason(reason),
         before=dict(before),
         after=dict(after),
     )
+
+
+def clean_reason(reason: str) -> str:
+    """Return a reason without the space around it. Raise `InvalidRequest` where nothing is left, or too
+    much."""
+    reason = reason.strip()
+    if not reason:
+        raise InvalidRequest.of("reason", "required", _("Say why."))
+    if len(reason) > REASON_LENGTH_MAX:
+        raise InvalidRequest.of("reason", "max_length", _("The reason is too long."))
+    return reason

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 from django.db.transaction import atomic, set_rollback
 from psycopg import Cursor
@@ -13,6 +14,9 @@ from psycopg import Cursor
 from apps.core.errors import Busy
 
 ModelT = TypeVar("ModelT", bound=Model)
+
+# What each sort and hash of a statement over whole tables may use before it goes to disk.
+SNAPSHOT_MEMORY = "64MB"
 
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -66,6 +70,25 @@ def lock_name(name: str) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def try_name(name: str) -> bool:
+    """Lock a name as `lock_name` does, or say at once that somebody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def snapshot() -> Iterator[CursorWrapper]:
+    """Open a transaction that sees everything as it was at one moment, writes nothing, and may take as
+    long as it needs. Inside a caller's transaction it sees what that one sees."""
+    outermost = not connection.in_atomic_block
+    with atomic(), connection.cursor() as cursor:
+        if outermost:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{SNAPSHOT_MEMORY}'")
+        yield cursor
 
 
 @contextmanager

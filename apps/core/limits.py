@@ -11,6 +11,9 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 255
 # Why staff did something, in words.
 REASON_LENGTH_MAX = 500
 
+# The least that `IDEMPOTENCY_HOURS` may be: history is never pruned sooner.
+HISTORY_KEPT_HOURS = 24
+
 # A client that was told "busy" waits this long.
 BUSY_RETRY_SECONDS = 1
 

@@ -56,7 +56,7 @@ class StaffAction(models.Model):
     )
     actor_name = models.CharField(_("who"), max_length=254)
     action = models.CharField(_("action"), max_length=40)
-    subject = models.CharField(_("subject"), max_length=60, help_text=_("“reservation:42”"))
+    subject = models.CharField(_("done to"), max_length=60, help_text=_("“reservation:42”"))
     reason = models.CharField(_("reason"), max_length=500)
     before = models.JSONField(_("before"), default=dict, encoder=DjangoJSONEncoder)
     after = models.JSONField(_("after"), default=dict, encoder=DjangoJSONEncoder)
@@ -80,7 +80,7 @@ class IntegrityFinding(models.Model):
     """A row that broke an invariant, from when the guard first saw it until it was whole again."""
 
     invariant = models.PositiveSmallIntegerField(_("invariant"))
-    subject = models.CharField(_("row"), max_length=120, help_text=_("“seat:17”"))
+    subject = models.CharField(_("broken row"), max_length=120, help_text=_("“seat:17”"))
     detail = models.TextField(_("what is wrong"))
     concert_id = models.BigIntegerField(_("concert"), null=True)
     found_at = models.DateTimeField(_("found at"))

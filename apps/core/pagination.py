@@ -47,6 +47,12 @@ class CursorPages(CursorPagination):
                 )
         return cursor
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe `?cursor=` and `?limit=` for the API schema."""
+        cursor, limit = super().get_schema_operation_parameters(view)
+        sizes = {"minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE}
+        return [cursor, {**limit, "schema": {"type": "integer", **sizes}}]
+
     def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Describe the page for the API schema."""
         link = {"type": ["string", "null"], "format": "uri"}

@@ -9,11 +9,17 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from apps.core.errors import DomainError, IdempotencyKeyInUse, IdempotencyKeyReused
+from apps.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
 from apps.core.problems import CONTENT_TYPE, problem_body, status_of
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": IDEMPOTENCY_KEY_LENGTH_MAX,
+        "pattern": r"^[\x21-\x7e]+$",
+    },
     OpenApiParameter.HEADER,
     description="1 to 255 visible ASCII characters. The same key with the same request gets the "
     "first answer again, with `Idempotent-Replayed: true`.",

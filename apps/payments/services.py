@@ -3,15 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.core.db import lock_row, transaction
-from apps.payments.errors import ReservationAlreadyPaid, ReservationNotCancellable
+from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
+from apps.core.audit import Actor
+from apps.core.db import transaction
+from apps.payments.errors import (
+    PaymentNotFound,
+    ReservationAlreadyPaid,
+    ReservationNotCancellable,
+)
 from apps.payments.models import Payment
+from apps.payments.transitions import give_money_back
 from apps.queue.models import QueueEntry
 from apps.queue.transitions import end_entry, lock_admitted_entry, require_room_of
 from apps.reservations.errors import ReservationNotFound
 from apps.reservations.models import Reservation
 from apps.reservations.selectors import attach_seats
-from apps.reservations.transitions import cancel, confirm, lock_reservation, require_payable
+from apps.reservations.transitions import (
+    cancel,
+    confirm,
+    end_for_staff,
+    lock_for_staff,
+    lock_reservation,
+    require_payable,
+)
 from apps.wallet.models import WalletEntry
 from apps.wallet.transitions import lock_wallet, post_entry
 
@@ -30,7 +44,8 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
 
     One commit: the payment recorded, the wallet debited, the seats made over, the queue token ended.
     Locks queue entry, reservation, wallet, in this order. Raise `ReservationNotFound`, `HoldExpired`
-    (6.1.4), `ReservationAlreadyPaid` or `InsufficientBalance` (6.1.3), and what the queue token lacks.
+    (6.1.4), `ReservationAlreadyPaid`, `SaleStopped`, `DateNotBookable` where the performance was
+    called off, or `InsufficientBalance` (6.1.3), and what the queue token lacks.
     """
     with transaction():
         entry = lock_admitted_entry(entry_id, now=now)
@@ -40,6 +55,8 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
         require_room_of(entry, reservation.performance.concert)
         if reservation.status == Reservation.Status.CONFIRMED:
             raise ReservationAlreadyPaid
+        require_sale_goes_on(reservation.performance.concert)
+        require_not_called_off(reservation.performance)
         payment = Payment.objects.create(
             reservation=reservation,
             customer_id=entry.customer_id,
@@ -77,25 +94,34 @@ def cancel_reservation(*, customer_id: int, reservation_id: int, now: datetime) 
             case Reservation.Status.RESERVED if not reservation.is_overdue(now):
                 cancel(reservation, now=now)
             case Reservation.Status.CONFIRMED if now < reservation.performance.cancellable_until():
-                refund_payment(reservation, now=now)
+                give_money_back(reservation, now=now)
                 cancel(reservation, now=now)
             case _:
                 raise ReservationNotCancellable
         return attach_seats(reservation)
 
 
-def refund_payment(reservation: Reservation, *, now: datetime) -> None:
-    """Give back what was paid for a confirmed reservation, which the caller has locked."""
-    payment = lock_row(Payment.objects.filter(reservation=reservation))
-    assert payment is not None, "a confirmed reservation has a payment"
-    payment.status = Payment.Status.REFUNDED
-    payment.refunded_at = now
-    payment.save(update_fields=["status", "refunded_at"])
-    wallet = lock_wallet(customer_id=payment.customer_id, now=now)
-    post_entry(
-        wallet,
-        kind=WalletEntry.Kind.REFUND,
-        amount=payment.amount,
-        reference=payment.reference,
-        now=now,
-    )
+def refund_payment(
+    *, payment_id: int, actor: Actor, reason: str, now: datetime, withdraw: bool = False
+) -> Reservation:
+    """Give anybody's payment back, also after the cut-off; its seats are free, or with `withdraw` off
+    sale. Locks seats, reservation, payment, wallet. Raise `PaymentNotFound`,
+    `ReservationNotCancellable`, `BalanceLimitExceeded` or `InvalidRequest`."""
+    with transaction():
+        # Which reservation a payment is of never changes.
+        payment = Payment.objects.filter(pk=payment_id).first()
+        if payment is None:
+            raise PaymentNotFound
+        reservation = lock_for_staff(payment.reservation_id, with_seats=withdraw)
+        if reservation is None or reservation.status != Reservation.Status.CONFIRMED:
+            raise ReservationNotCancellable
+        give_money_back(reservation, now=now)
+        end_for_staff(
+            reservation,
+            action="refund_payment",
+            actor=actor,
+            reason=reason,
+            now=now,
+            withdraw=withdraw,
+        )
+        return reservation

@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from apps.accounts.permissions import KnownCustomer, customer_id_of
 from apps.accounts.schema import SIGNED_IN
+from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
 from apps.core.fields import IdField
@@ -101,6 +102,8 @@ class PaymentViewSet(GenericViewSet[Payment]):
                 WrongWaitingRoom,
                 ReservationNotFound,
                 ReservationAlreadyPaid,
+                DateNotBookable,
+                SaleStopped,
                 *RETRIED,
                 HoldExpired,
             ),
@@ -173,7 +176,9 @@ class CancellationViewSet(ViewSet):
         },
         examples=[
             OpenApiExample(
-                "cancelled", {**CONFIRMED_EXAMPLE, "status": "cancelled"}, response_only=True
+                "cancelled",
+                {**CONFIRMED_EXAMPLE, "status": "cancelled", "end_cause": "customer"},
+                response_only=True,
             )
         ],
     )

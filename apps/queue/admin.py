@@ -1,14 +1,13 @@
 """Rooms and lines in the admin."""
 
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.transaction import on_commit
 from django.http import HttpRequest
-from django.utils.text import capfirst
 from django.utils.formats import localize
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
@@ -68,7 +67,7 @@ class WaitingRoomAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save what staff changed, and let the next in by the new limits at once."""
         super().save_model(request, obj, form, change)
-        on_commit(partial(look_after, obj.pk, now=read_clock()), robust=True)
+        on_commit(lambda: look_after(obj.pk, now=read_clock()), robust=True)
 
     @admin.display(description=_("waiting"))
     def waiting(self, room: WaitingRoom) -> int:

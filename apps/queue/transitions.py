@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 
 from django.conf import settings
 from django.db.models import Value
@@ -84,7 +83,8 @@ def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime)
     if was_waiting:
         mark_departures(entry.room_id, [entry.place])
     else:
-        on_commit(partial(fill_free_places, entry.room_id, now=now), robust=True)
+        # No `partial`: where this fails, Django logs it by its name.
+        on_commit(lambda: fill_free_places(entry.room_id, now=now), robust=True)
 
 
 def save_room(*, slug: str, name: str, room_limits: Mapping[str, int]) -> str:

@@ -161,7 +161,7 @@ class _Load:
         for index, entry in enumerate(file.concerts):
             place: Place = ("concerts", index)
             venue = self._find_venue(entry, place)
-            concert, outcome = save_concert(existing.get(entry.slug), entry, venue)
+            concert, outcome = save_concert(existing.get(entry.slug), entry, venue, now=self.now)
             counts = ConcertReport(slug=entry.slug, outcome=outcome, concert_id=concert.pk)
             self._load_performances(concert, entry, place, counts)
             report.concerts.append(counts)

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.errors import Conflict, Missing, Over
+from apps.core.errors import Conflict, Missing, Over, TooManyRequests
 
 
 class SeatUnavailable(Conflict):
@@ -21,6 +21,17 @@ class SeatLimitExceeded(Conflict):
     title = _("Too many seats")
     detail = _("That is more seats of this performance than one customer may have.")
     example = {"limit": 4}
+
+
+class TooManyLapsedHolds(TooManyRequests):
+    """The customer has let too many holds of the concert run out lately, unpaid."""
+
+    code = "too_many_lapsed_holds"
+    title = _("Too many holds run out")
+    detail = _(
+        "You have let the time for too many seats of this concert run out. You can choose seats again "
+        "later; seats that you give back yourself do not count."
+    )
 
 
 class HoldNotFound(Missing):
@@ -55,3 +66,11 @@ class ReservationNotFound(Missing):
     code = "reservation_not_found"
     title = _("Reservation not found")
     detail = _("You have no such reservation.")
+
+
+class ReservationNotReleasable(Conflict):
+    """Staff can release what is unpaid and not over; this is neither."""
+
+    code = "reservation_not_releasable"
+    title = _("Cannot be released")
+    detail = _("Only a hold or an unpaid reservation whose time is not over can be released.")

@@ -1,10 +1,10 @@
 """Reads of holds and reservations, always of one customer's own."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
-from apps.reservations.deadlines import overdue
+from apps.reservations.deadlines import UNPAID, overdue
 from apps.reservations.models import Reservation, ReservationSeat
 
 # The states of a reservation as customers know them, in the order of its life.
@@ -83,6 +83,26 @@ def count_claimed_seats(customer_id: int, performance_id: int, *, now: datetime)
         ReservationSeat.objects.live(now)
         .filter(reservation__customer=customer_id, reservation__performance=performance_id)
         .count()
+    )
+
+
+def list_lapses(
+    customer_id: int, concert_id: int, *, lately: timedelta, now: datetime
+) -> QuerySet[Reservation, datetime]:
+    """Return when the time of the customer's holds of a concert ran out unpaid, the latest first.
+
+    By the clock: it is the same before a sweep and after it. What was given back has not run out.
+    """
+    return (
+        Reservation.objects.filter(
+            customer=customer_id,
+            performance__concert=concert_id,
+            status__in=(*UNPAID, Reservation.Status.EXPIRED),
+            expires_at__gt=now - lately,
+            expires_at__lte=now,
+        )
+        .order_by("-expires_at")
+        .values_list("expires_at", flat=True)
     )
 
 

@@ -45,6 +45,7 @@ RESERVATION_EXAMPLE = {
     "expires_at": "2026-11-01T10:05:00Z",
     "confirmed_at": None,
     "payment_id": None,
+    "end_cause": None,
 }
 
 
@@ -109,6 +110,9 @@ class ReservationOutput(serializers.ModelSerializer[Reservation]):
     starts_at = serializers.DateTimeField(source="performance.starts_at")
     seats = ReservedSeatOutput(source="lines", many=True)
     created_at = serializers.DateTimeField(source="reserved_at")
+    end_cause = serializers.SerializerMethodField(
+        help_text="Why it is expired or cancelled; null while it is neither."
+    )
 
     class Meta:
         model = Reservation
@@ -126,9 +130,19 @@ class ReservationOutput(serializers.ModelSerializer[Reservation]):
             "expires_at",
             "confirmed_at",
             "payment_id",
+            "end_cause",
         )
 
     @extend_schema_field(serializers.ChoiceField(choices=PUBLIC_STATUSES))
     def get_status(self, reservation: Reservation) -> str:
         """Return one of `pending_payment`, `confirmed`, `expired`, `cancelled`."""
         return public_status(reservation, now=read_clock())
+
+    @extend_schema_field(
+        serializers.ChoiceField(choices=Reservation.EndCause.choices, allow_null=True)
+    )
+    def get_end_cause(self, reservation: Reservation) -> str | None:
+        """Return one of `deadline`, `customer`, `staff`, `called_off`, or null."""
+        if reservation.is_overdue(read_clock()):
+            return Reservation.EndCause.DEADLINE
+        return reservation.end_cause

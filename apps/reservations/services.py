@@ -2,24 +2,37 @@
 
 from collections.abc import Sequence
 from datetime import date as Date
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
+from django.conf import settings
 from django.db import IntegrityError
 from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.errors import SeatNotFound
 from apps.concerts.models import Concert, Performance, Seat
 from apps.concerts.selectors import get_bookable_performances, get_concert
+from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
+from apps.core.audit import Actor
 from apps.core.db import lock_rows, transaction
 from apps.core.errors import InvalidRequest
 from apps.queue.transitions import lock_admitted_entry, require_room_of
 from apps.reservations import limits, selectors
-from apps.reservations.errors import SeatLimitExceeded, SeatUnavailable
+from apps.reservations.deadlines import UNPAID
+from apps.reservations.errors import (
+    ReservationNotFound,
+    ReservationNotReleasable,
+    SeatLimitExceeded,
+    SeatUnavailable,
+    TooManyLapsedHolds,
+)
 from apps.reservations.models import Reservation
 from apps.reservations.transitions import (
     cancel,
     create_hold,
+    end_for_staff,
     expire_reservations,
+    lock_for_staff,
     lock_reservation,
     release_overdue_claims,
     require_live_hold,
@@ -37,17 +50,24 @@ def hold_seats(
 
     Locks the caller's queue entry, then the seats: customers who want different seats do not wait for
     each other, unless both were in one overdue hold that they take over. Raise `QueueTokenExpired`,
-    `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`, `DateNotBookable`, `SeatNotFound`,
-    `SeatLimitExceeded` or `SeatUnavailable`.
+    `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`, `SaleStopped`, `DateNotBookable`,
+    `SeatNotFound`, `SeatLimitExceeded`, `TooManyLapsedHolds` or `SeatUnavailable`.
     """
     with transaction():
         entry = lock_admitted_entry(entry_id, now=now)
         concert = get_concert(concert_id)
         require_room_of(entry, concert)
+        require_sale_goes_on(concert)
         performances = get_bookable_performances(concert, date=date, now=now)
+        require_few_lapses(concert, customer_id=entry.customer_id, now=now)
         seats = lock_seats(seat_ids, performances=performances)
         require_within_limit(concert, seats, customer_id=entry.customer_id, now=now)
-        release_overdue_claims(seat_ids, now=now)
+        release_overdue_claims(
+            seat_ids,
+            customer_id=entry.customer_id,
+            performance_id=seats[0].performance_id,
+            now=now,
+        )
         require_free(seats, now=now)
         try:
             hold = create_hold(customer_id=entry.customer_id, concert=concert, seats=seats, now=now)
@@ -56,6 +76,21 @@ def hold_seats(
                 raise
             raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
         return selectors.attach_seats(hold)
+
+
+def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> None:
+    """Raise `TooManyLapsedHolds` where the customer has let more than `HOLD_LAPSES_MAX` holds of the
+    concert run out in the last `HOLD_LAPSE_MINUTES`; 0 of either forgives everything.
+
+    The lock on the queue entry keeps out the request that is giving one back.
+    """
+    allowed, lately = settings.HOLD_LAPSES_MAX, timedelta(minutes=settings.HOLD_LAPSE_MINUTES)
+    if not (allowed and lately):
+        return
+    lapses = selectors.list_lapses(customer_id, concert.pk, lately=lately, now=now)[: allowed + 1]
+    if len(lapses) > allowed:
+        wait = lapses[allowed] + lately - now
+        raise TooManyLapsedHolds(retry_after_seconds=ceil(wait.total_seconds()))
 
 
 def lock_seats(seat_ids: Sequence[int], *, performances: Sequence[Performance]) -> list[Seat]:
@@ -104,15 +139,35 @@ def release_hold(*, entry_id: int, hold_id: int, now: datetime) -> None:
 def reserve_hold(*, entry_id: int, hold_id: int, now: datetime) -> Reservation:
     """Turn the caller's hold into a reservation that waits for payment (5.1.1).
 
-    Raise `HoldNotFound`, `HoldExpired` (5.1.3) or `SeatAlreadyReserved` (5.1.4), and what the queue
-    token lacks.
+    Raise `HoldNotFound`, `HoldExpired` (5.1.3), `SeatAlreadyReserved` (5.1.4), `SaleStopped` or
+    `DateNotBookable` where the performance was called off, and what the queue token lacks.
     """
     with transaction():
         entry = lock_admitted_entry(entry_id, now=now)
         hold = require_live_hold(lock_reservation(hold_id, customer_id=entry.customer_id), now=now)
         require_room_of(entry, hold.performance.concert)
+        require_sale_goes_on(hold.performance.concert)
+        require_not_called_off(hold.performance)
         reserve(hold, now=now)
         return selectors.attach_seats(hold)
+
+
+def release_for_staff(
+    *, reservation_id: int, actor: Actor, reason: str, now: datetime, withdraw: bool = False
+) -> Reservation:
+    """End anybody's hold or unpaid reservation before its time; its seats are free, or with `withdraw`
+    off sale. Locks seats, reservation. Raise `ReservationNotFound`, `ReservationNotReleasable` or
+    `InvalidRequest`."""
+    with transaction():
+        claim = lock_for_staff(reservation_id, with_seats=withdraw)
+        if claim is None:
+            raise ReservationNotFound
+        if claim.status not in UNPAID or claim.is_overdue(now):
+            raise ReservationNotReleasable
+        end_for_staff(
+            claim, action="release_hold", actor=actor, reason=reason, now=now, withdraw=withdraw
+        )
+        return claim
 
 
 def expire_holds(*, now: datetime) -> int:

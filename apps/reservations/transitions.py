@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, OuterRef
 
 from apps.concerts.models import Concert, Seat
+from apps.concerts.transitions import block_seats
+from apps.core.audit import Actor, clean_reason, record_action
 from apps.core.db import lock_row, lock_rows
 from apps.reservations.errors import (
     HoldExpired,
@@ -28,6 +31,17 @@ def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | 
             "performance__concert__venue"
         )
     )
+
+
+def lock_for_staff(reservation_id: int, *, with_seats: bool = False) -> Reservation | None:
+    """Lock anybody's reservation for a member of staff, `with_seats` where these are to be withdrawn.
+
+    Seats come first, as the ranks of locks have it; which they are never changes.
+    """
+    if with_seats:
+        lines = ReservationSeat.objects.filter(reservation=reservation_id)
+        lock_rows(Seat.objects.filter(pk__in=lines.values("seat")))
+    return lock_row(Reservation.objects.filter(pk=reservation_id))
 
 
 def require_live_hold(hold: Reservation | None, *, now: datetime) -> Reservation:
@@ -75,13 +89,20 @@ def create_hold(
     return hold
 
 
-def release_overdue_claims(seat_ids: Collection[int], *, now: datetime) -> None:
-    """Expire the overdue reservations that still claim any of these seats, with all their seats.
+def release_overdue_claims(
+    seat_ids: Collection[int], *, customer_id: int, performance_id: int, now: datetime
+) -> None:
+    """Expire the overdue reservations that still claim any of these seats, with all their seats, and
+    those of the customer for the performance: a clock that is behind must not find one still payable
+    that was not counted against the customer's limit.
 
     The caller has locked the seats. What somebody pays or reserves meanwhile is waited for.
     """
     claims = ReservationSeat.objects.filter(seat__in=seat_ids, released_at__isnull=True)
-    overdue = Reservation.objects.overdue(now).filter(pk__in=claims.values("reservation"))
+    own = Reservation.objects.overdue(now).filter(customer=customer_id, performance=performance_id)
+    overdue = Reservation.objects.overdue(now).filter(
+        pk__in=claims.values("reservation").union(own.values("pk"), all=True)
+    )
     expire_reservations([reservation.pk for reservation in lock_rows(overdue)])
 
 
@@ -124,3 +145,43 @@ def cancel(
     reservation.ended_at = now
     reservation.end_cause = cause
     reservation.save(update_fields=["status", "ended_at", "end_cause"])
+
+
+def end_for_staff(
+    reservation: Reservation,
+    *,
+    action: str,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    withdraw: bool,
+) -> None:
+    """Cancel a reservation that `lock_for_staff` has locked, and record who did it and why.
+
+    Its seats are free again, or with `withdraw` off sale for the same reason. Raise `InvalidRequest`
+    where the reason is missing.
+    """
+    reason = clean_reason(reason)
+    before = _describe(reservation)
+    cancel(reservation, cause=EndCause.STAFF, now=now)
+    if withdraw:
+        block_seats(before["seats"], reason=reason)
+    record_action(
+        actor=actor,
+        action=action,
+        subject=reservation,
+        reason=reason,
+        before=before,
+        after={"status": reservation.status, "seats_withdrawn": withdraw},
+        now=now,
+    )
+
+
+def _describe(reservation: Reservation) -> dict[str, Any]:
+    return {
+        "status": reservation.status,
+        "customer": reservation.customer_id,
+        "performance": reservation.performance_id,
+        "total": reservation.total,
+        "seats": sorted(reservation.lines.values_list("seat", flat=True)),
+    }

@@ -119,7 +119,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
         summary="List your wallet's entries",
         responses={200: WalletEntryOutput(many=True), **problems(InvalidRequest, *SIGNED_IN)},
     )
-    def entries(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """Answer a page of the ledger, newest first."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -38,7 +38,8 @@ class Timing:
 class Program:
     """What to run. `stop_steps` are signals with the seconds each has to work.
 
-    `may_start` is asked before each start; after `Timing.ready_limit_s` of no, it starts anyway.
+    `may_start` is asked before each start; after `Timing.ready_limit_s` of no, it starts anyway,
+    unless it `waits_for_good`, as what would only die does while its database recovers.
     `death_signal` is what the kernel sends when the supervisor itself is killed.
     """
 
@@ -50,6 +51,7 @@ class Program:
     stop_steps: Sequence[tuple[signal.Signals, float]] = DEFAULT_STOP_STEPS
     identity: Identity | None = None
     may_start: Callable[[], bool] = _always
+    waits_for_good: bool = False
 
 
 class Child:
@@ -100,7 +102,8 @@ class Child:
         """Start the process, or say no and ask to be called again soon. Raises `OSError`."""
         if not self.program.may_start():
             self._waiting_since = self._waiting_since or now
-            if now - self._waiting_since < self._timing.ready_limit_s:
+            waited_s = now - self._waiting_since
+            if self.program.waits_for_good or waited_s < self._timing.ready_limit_s:
                 self.restart_at = now + self._timing.ready_poll_s
                 return False
         self._waiting_since = None

@@ -4,10 +4,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.embedded.child import DEFAULT_STOP_STEPS, Program
+from config.embedded.postgres import EmbeddedPostgres
 
 # More threads only wait for each other; one alone would let a slow request hold up the rest.
 _WEB_THREADS = 2
@@ -64,8 +65,12 @@ def worker(*, options: Options) -> Program:
 
 
 def beat(*, options: Options) -> Program:
-    """Return the one that sends the scheduled tasks; it keeps no files."""
-    return _python(
+    """Return the one that sends the scheduled tasks; it keeps no files.
+
+    It ends when it cannot read its schedule, so it is not started again before the database answers:
+    a long recovery would be the end of it, five times over, and with it of everything.
+    """
+    program = _python(
         options,
         "beat",
         *("-m", "celery", "-A", "config", "--quiet", "beat", "--pidfile="),
@@ -73,6 +78,10 @@ def beat(*, options: Options) -> Program:
         stop_steps=((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)),
         death_signal=signal.SIGKILL,
     )
+    if not options.embedded_database:
+        return program
+    database = EmbeddedPostgres(options.data_dir)
+    return replace(program, may_start=database.is_ready, waits_for_good=True)
 
 
 def manage(*arguments: str, options: Options, name: str) -> Program:

@@ -9,6 +9,7 @@ from django.db.models import Sum
 from apps.concerts.models import Concert
 from apps.core import idempotency
 from apps.payments import services as payments
+from apps.payments import transitions as refunds
 from apps.payments.errors import ReservationNotCancellable
 from apps.payments.models import Payment
 from apps.queue import transitions as line
@@ -166,8 +167,9 @@ def test_many_payments_at_once(entry, reservation):
     assert_ledger(entry.customer, 50_000, -20_000)
 
 
-def test_two_reservations_from_one_wallet_never_overdraw_it(room, customer, performance, seats):
-    """Two entries of one customer, each in a room of its own: only the wallet is shared."""
+@pytest.fixture
+def two_payments(room, customer, performance, seats):
+    """What pays two reservations at 20,000 from one wallet with 30,000, each in a room of its own."""
     vip = RoomFactory(slug="vip")
     elsewhere = make_seats(PerformanceFactory(), 2)
     Concert.objects.filter(pk=elsewhere[0].performance.concert_id).update(room="vip")
@@ -175,10 +177,22 @@ def test_two_reservations_from_one_wallet_never_overdraw_it(room, customer, perf
     second = make_reservation(customer, elsewhere)
     charge_wallet(customer_id=customer.pk, amount=30_000, now=NOW)
     here, there = make_inside(customer), make_inside(customer, room=vip)
-    result = overlap(pay(here, first), pay(there, second))
+    return pay(here, first), pay(there, second)
+
+
+def test_two_reservations_from_one_wallet_never_overdraw_it(customer, two_payments):
+    """Two entries of one customer: only the wallet is shared."""
+    result = overlap(*two_payments)
     assert (result.waited, result.first.balance) == (True, 10_000)
     assert isinstance(result.second, InsufficientBalance)
     assert result.second.fields["balance"] == 10_000
+    assert_ledger(customer, 30_000, -20_000)
+
+
+def test_two_reservations_from_one_wallet_without_a_lock(customer, two_payments, monkeypatch):
+    take_locks_away(monkeypatch, wallet)
+    result = overlap(*two_payments)
+    assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(customer, 30_000, -20_000)
 
 
@@ -207,6 +221,13 @@ def test_cancelling_and_then_paying(entry, reservation):
     assert_ledger(entry.customer, 50_000)
 
 
+def test_cancelling_and_then_paying_without_a_lock(entry, reservation, monkeypatch):
+    take_locks_away(monkeypatch, transitions)
+    result = overlap(cancel(reservation), pay(entry, reservation))
+    assert isinstance(result.second, IntegrityError)  # it is the database that refuses
+    assert_ledger(entry.customer, 50_000)
+
+
 # Cancel and cancel
 
 
@@ -220,7 +241,7 @@ def test_the_second_cancellation_waits_and_is_refused(entry, seats):
 
 def test_the_second_cancellation_without_fences_pays_twice(entry, seats, monkeypatch):
     paid = make_paid(entry.customer, seats[:2])
-    take_locks_away(monkeypatch, transitions, payments)
+    take_locks_away(monkeypatch, transitions, refunds)
     with without_unique_indexes("wallet_walletentry"):
         result = overlap(cancel(paid), cancel(paid))
         assert result.second.status == "cancelled"
@@ -229,7 +250,7 @@ def test_the_second_cancellation_without_fences_pays_twice(entry, seats, monkeyp
 
 def test_the_ledgers_index_alone_is_fence_enough(entry, seats, monkeypatch):
     paid = make_paid(entry.customer, seats[:2])
-    take_locks_away(monkeypatch, transitions, payments)
+    take_locks_away(monkeypatch, transitions, refunds)
     assert isinstance(overlap(cancel(paid), cancel(paid)).second, IntegrityError)
     assert_ledger(entry.customer, 50_000, 20_000, -20_000, 20_000)
 
@@ -269,6 +290,13 @@ def test_paying_and_then_charging(entry, reservation):
     assert result.waited
     assert result.second[0].balance == 30_001
     assert_ledger(entry.customer, 50_000, -20_000, 1)
+
+
+def test_paying_and_then_charging_without_a_lock(entry, reservation, monkeypatch):
+    take_locks_away(monkeypatch, wallet)
+    result = overlap(pay(entry, reservation), charge(entry.customer_id, 1))
+    assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
+    assert_ledger(entry.customer, 50_000, -20_000)
 
 
 def test_many_first_charges_at_once(customer):

@@ -1,8 +1,11 @@
 """`/healthz` and `/readyz`."""
 
 import logging
+import socket
+import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import OperationalError
 
@@ -10,7 +13,7 @@ from apps.core.heartbeats import record_heartbeat
 from config import health
 from tests.factories import NOW
 
-SWEEPS = ("admit_queue", "expire_queue", "expire_holds")
+SWEEPS = ("admit_queue", "expire_queue", "expire_holds", "refund_called_off")
 
 
 def fail():
@@ -73,7 +76,10 @@ class TestReadyz:
         clock_at_now.move(seconds=1)
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["checks"]["sweeps"] == "silent: admit_queue, expire_holds"
+        assert (
+            answer.json()["checks"]["sweeps"]
+            == "silent: admit_queue, expire_holds, refund_called_off"
+        )
 
     def test_one_check_may_be_asked_for_alone(self, client, clock_at_now):
         clock_at_now.now += timedelta(days=1)
@@ -91,7 +97,24 @@ class TestReadyz:
         assert answer.json()["checks"] == "database, broker, sweeps"
 
 
-def test_the_broker_is_asked_for_a_connection(monkeypatch):
+def test_postgresql_as_the_broker_is_asked_for_a_connection(settings):
+    assert settings.BROKER_IS_PGMQ
+    assert health.check_broker() == ""
+
+
+def test_postgresql_as_the_broker_that_refuses_is_told_at_once(settings, tmp_path):
+    with socket.socket(socket.AF_UNIX) as bound:
+        # Bound and not listened to: every connection is refused.
+        bound.bind(str(tmp_path / ".s.PGSQL.5432"))
+        settings.BROKER_CONNINFO = f"host={tmp_path} dbname=encore_broker"
+        began = time.monotonic()
+        with pytest.raises(psycopg.OperationalError, match="refused"):
+            health.check_broker()
+    assert time.monotonic() - began < health.BROKER_TIMEOUT_S
+
+
+def test_another_broker_is_asked_for_a_connection(monkeypatch, settings):
+    settings.BROKER_IS_PGMQ = False
     asked = []
 
     class Broker:

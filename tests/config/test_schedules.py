@@ -15,8 +15,12 @@ def test_a_migration_makes_every_schedule_with_a_task_that_exists():
         "admit-queue",
         "expire-holds",
         "expire-queue",
+        "guard-integrity",
+        "refund-called-off",
     ]
-    assert {(task.interval.every, task.interval.period) for task in made} == {(1, "seconds")}
+    every = {task.name: (task.interval.every, task.interval.period) for task in made}
+    assert every.pop("guard-integrity") == (60, "seconds")
+    assert set(every.values()) == {(1, "seconds")}
     current_app.loader.import_default_modules()
     assert {task.task for task in made} <= set(current_app.tasks)
 

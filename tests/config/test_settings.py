@@ -27,6 +27,8 @@ INTEGERS = {
     "PORT": (1, 65_535),
     "WEB_WORKERS": (1, 256),
     "HOLD_SECONDS": (1, 86_400),
+    "HOLD_LAPSES_MAX": (0, 1_000),
+    "HOLD_LAPSE_MINUTES": (0, 1_440),
     "SEATS_PER_CUSTOMER": (1, 100),
     "SWEEP_SECONDS": (1, 3_600),
     "IDEMPOTENCY_HOURS": (24, 8_760),
@@ -245,8 +247,7 @@ def test_the_environment_reaches_the_settings(start):
     (sign_in,) = read(start, "SIMPLE_JWT", ACCESS_TOKEN_MINUTES="5", **DEPLOYED)
     assert sign_in["ACCESS_TOKEN_LIFETIME"] == "0:05:00"
     assert sign_in["SIGNING_KEY"] == SECRET
-    (rest,) = read(start, "REST_FRAMEWORK", PROXY_COUNT="2", **DEPLOYED)
-    assert rest["NUM_PROXIES"] == 2
+    assert read(start, "PROXY_COUNT", PROXY_COUNT="2", **DEPLOYED) == [2]
     assert read(start, "DEBUG", "CURRENCY", DEBUG="off", CURRENCY="JPY", **DEPLOYED) == [
         False,
         "JPY",

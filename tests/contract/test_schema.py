@@ -57,11 +57,11 @@ CODES = [
     "403 wrong_waiting_room",
     "404 concert_not_found seat_not_found hold_not_found reservation_not_found payment_not_found",
     "404 room_not_found",
-    "409 date_not_bookable seat_unavailable seat_limit_exceeded seat_already_reserved",
+    "409 date_not_bookable sale_stopped seat_unavailable seat_limit_exceeded seat_already_reserved",
     "409 reservation_already_paid reservation_not_cancellable waiting_room_closed idempotency_key_in_use",
     "410 hold_expired",
     "422 idempotency_key_reused",
-    "429 too_many_requests",
+    "429 too_many_requests too_many_failed_sign_ins too_many_lapsed_holds",
     "503 busy",
     "",
 ][1:-1]

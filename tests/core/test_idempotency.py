@@ -8,9 +8,13 @@ from django.db import connections
 
 from apps.core import idempotency
 from apps.core.models import IdempotencyKey
+from apps.core.pruning import list_old_keys
 from apps.wallet.models import Wallet, WalletEntry
+from apps.wallet.services import charge_wallet
 from tests.core.contents import read_contents
+from tests.core.retried import KINDS, make_retried
 from tests.factories import NOW, UserFactory
+from tests.reservations.support import nothing_written
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock_at_now")]
 
@@ -170,3 +174,60 @@ def test_an_answer_is_replayed_after_the_thing_has_changed(
     assert buyer.delete(f"/api/v1/holds/{first.json()['id']}").status_code == 204
     again = buyer.post(url, {"seat_ids": [seats[0].pk]}, headers=headers)
     assert (again.status_code, again.json()) == (201, first.json())
+
+
+class TestEveryPost:
+    """What holds for charges holds for every POST that changes seats or money."""
+
+    @pytest.fixture(params=KINDS)
+    def retried(self, request, buyer, customer, performance, seats):
+        performance.refresh_from_db()
+        charge_wallet(customer_id=customer.pk, amount=50_000, now=NOW)
+        return make_retried(request.param, customer, seats)
+
+    def test_a_repetition_is_answered_and_writes_nothing(self, buyer, retried):
+        first = retried.send(buyer)
+        assert (first.status_code, REPLAYED in first) == (retried.status, False)
+        with nothing_written():
+            again = retried.send(buyer)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again[REPLAYED] == "true"
+
+    def test_another_body_is_refused(self, buyer, retried):
+        assert retried.send(buyer).status_code == retried.status
+        with nothing_written():
+            answer = retried.send(buyer, body=retried.other_body)
+        assert_problem(answer, 422, "idempotency_key_reused")
+
+    def test_another_path_is_refused(self, buyer, retried):
+        assert retried.send(buyer).status_code == retried.status
+        with nothing_written():
+            answer = charge(buyer, amount=7)
+        assert_problem(answer, 422, "idempotency_key_reused")
+
+    def test_the_key_of_somebody_else_is_nobodys(self, buyer, retried, sign_in):
+        charge(sign_in(UserFactory()))
+        answer = retried.send(buyer)
+        assert (answer.status_code, REPLAYED in answer) == (retried.status, False)
+        assert IdempotencyKey.objects.filter(key="k").count() == 2
+
+    def test_an_error_is_not_kept(self, buyer, retried, admitted, customer):
+        """The customer is disabled, and enabled again."""
+        type(customer).objects.filter(pk=customer.pk).update(is_active=False)
+        with nothing_written():
+            assert retried.send(buyer).status_code == 401
+        type(customer).objects.filter(pk=customer.pk).update(is_active=True)
+        answer = retried.send(buyer)
+        assert (answer.status_code, REPLAYED in answer) == (retried.status, False)
+
+    def test_after_its_retention_it_is_judged_anew(self, buyer, retried, clock_at_now, settings):
+        assert retried.send(buyer).status_code == retried.status
+        clock_at_now.move(hours=settings.IDEMPOTENCY_HOURS, seconds=-1)
+        assert retried.send(buyer)[REPLAYED] == "true"
+        clock_at_now.move(seconds=1)
+        assert REPLAYED not in retried.send(buyer)
+
+    def test_a_key_that_was_deleted_is_a_new_key(self, buyer, retried):
+        assert retried.send(buyer).status_code == retried.status
+        list_old_keys(before=NOW + timedelta(microseconds=1)).delete()
+        assert REPLAYED not in retried.send(buyer)

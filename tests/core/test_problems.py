@@ -43,6 +43,7 @@ CONTRACT = {
     ],
     409: [
         "date_not_bookable",
+        "sale_stopped",
         "seat_unavailable",
         "seat_limit_exceeded",
         "seat_already_reserved",
@@ -83,7 +84,7 @@ ERRORS = {kind.code: kind for kind in find_errors()}
 
 
 def make(kind):
-    if kind is errors.TooManyRequests:
+    if issubclass(kind, errors.TooManyRequests):
         return kind(retry_after_seconds=7)
     return kind(**kind.example)
 

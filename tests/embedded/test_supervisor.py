@@ -133,6 +133,24 @@ def test_start_waits_for_leave_and_such_waits_are_no_deaths(supervisor: Supervis
     assert len(asked) == 21
 
 
+@pytest.mark.parametrize("waits_for_good", [False, True])
+def test_start_without_leave_comes_in_the_end_but_for_who_waits_for_good(
+    waits_for_good: bool,
+) -> None:
+    program = script("late", SLEEPER, may_start=lambda: False, waits_for_good=waits_for_good)
+    child = Child(program, QUICK)
+    assert not child.launch(1.0)
+    assert not child.launch(1.0 + QUICK.ready_limit_s - 0.1)
+    started = child.launch(1.0 + QUICK.ready_limit_s)
+    assert started != waits_for_good
+    if started:
+        child.process.kill()
+        child.bury()
+        child.close_output()
+    else:
+        assert child.restart_at == 1.0 + QUICK.ready_limit_s + QUICK.ready_poll_s
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stop_signals_stop_the_last_started_first(
     number: signal.Signals, screen: io.StringIO, tmp_path: Path

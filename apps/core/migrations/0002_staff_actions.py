@@ -46,7 +46,9 @@ class Migration(migrations.Migration):
                 ("invariant", models.PositiveSmallIntegerField(verbose_name="invariant")),
                 (
                     "subject",
-                    models.CharField(help_text="“seat:17”", max_length=120, verbose_name="row"),
+                    models.CharField(
+                        help_text="“seat:17”", max_length=120, verbose_name="broken row"
+                    ),
                 ),
                 ("detail", models.TextField(verbose_name="what is wrong")),
                 ("concert_id", models.BigIntegerField(null=True, verbose_name="concert")),
@@ -81,7 +83,7 @@ class Migration(migrations.Migration):
                 (
                     "subject",
                     models.CharField(
-                        help_text="“reservation:42”", max_length=60, verbose_name="subject"
+                        help_text="“reservation:42”", max_length=60, verbose_name="done to"
                     ),
                 ),
                 ("reason", models.CharField(max_length=500, verbose_name="reason")),

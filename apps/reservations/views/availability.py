@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -26,6 +25,7 @@ from apps.concerts.selectors import (
 from apps.core.clock import read_clock
 from apps.core.conditional import answer_unless_known
 from apps.core.errors import InvalidRequest
+from apps.core.limits import ID_MAX
 from apps.core.schema import IF_NONE_MATCH, problems
 from apps.queue.errors import WrongWaitingRoom
 from apps.queue.permissions import IsAdmitted, entry_of
@@ -37,6 +37,8 @@ from apps.reservations.views.dates import CONCERT_ID, DATE, parse_date
 
 # Seats change every moment: a client may keep an answer, but asks each time whether it still holds.
 CACHE_CONTROL = "private, no-cache"
+# What `version` looks like, for the API schema; clients send it back as it came.
+SINCE_PATTERN = r"^[0-9]{1,18}:[0-9]{1,18}:(([0-9]{1,18},)*[0-9]{1,18})?~[0-9]{1,16}$"
 
 
 class PerformanceOutput(serializers.Serializer[Any]):
@@ -155,14 +157,16 @@ class AvailabilityViewSet(ViewSet):
             QUEUE_TOKEN,
             IF_NONE_MATCH,
             OpenApiParameter(
-                "performance", OpenApiTypes.INT64, description="One of two shows on the date."
+                "performance",
+                {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX},
+                description="One of two shows on the date.",
             ),
             OpenApiParameter(
                 "include", str, enum=["all"], description="Every seat, with its `status`."
             ),
             OpenApiParameter(
                 "since",
-                str,
+                {"type": "string", "pattern": SINCE_PATTERN},
                 description="The `version` of an earlier answer: only the seats that have changed, "
                 "with their `status`.",
             ),

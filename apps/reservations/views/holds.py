@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema,
+    extend_schema_field,
 )
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.permissions import customer_id_of
-from apps.concerts.errors import ConcertNotFound, DateNotBookable, SeatNotFound
+from apps.concerts.errors import ConcertNotFound, DateNotBookable, SaleStopped, SeatNotFound
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
 from apps.core.fields import IdField
@@ -34,6 +35,7 @@ from apps.reservations.errors import (
     SeatAlreadyReserved,
     SeatLimitExceeded,
     SeatUnavailable,
+    TooManyLapsedHolds,
 )
 from apps.reservations.models import Reservation
 from apps.reservations.serializers import (
@@ -46,18 +48,35 @@ from apps.reservations.views.dates import CONCERT_ID, DATE, parse_date
 HOLD_ID = path_id("hold_id", "The hold.")
 
 
-class HoldInput(serializers.Serializer[None]):
-    """Which seats."""
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX},
+        "minItems": 1,
+        "maxItems": limits.SEATS_PER_REQUEST_MAX,
+        "uniqueItems": True,
+    }
+)
+class SeatIdsField(serializers.ListField):
+    """Ids of seats, each named once."""
 
-    seat_ids = serializers.ListField(
-        child=IdField(), min_length=1, max_length=limits.SEATS_PER_REQUEST_MAX
-    )
+    child = IdField()
 
-    def validate_seat_ids(self, seat_ids: list[int]) -> list[int]:
-        """Refuse a seat named twice."""
+    def __init__(self) -> None:
+        super().__init__(min_length=1, max_length=limits.SEATS_PER_REQUEST_MAX)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        """Return the ids. Raise `ValidationError` where a seat is named twice."""
+        seat_ids: list[int] = super().to_internal_value(data)
         if len(set(seat_ids)) < len(seat_ids):
             raise serializers.ValidationError(_("A seat is named twice."), code="duplicate")
         return seat_ids
+
+
+class HoldInput(serializers.Serializer[None]):
+    """Which seats."""
+
+    seat_ids = SeatIdsField()
 
 
 class HoldViewSet(GenericViewSet[Reservation]):
@@ -89,8 +108,10 @@ class HoldViewSet(GenericViewSet[Reservation]):
                 ConcertNotFound,
                 SeatNotFound,
                 DateNotBookable,
+                SaleStopped,
                 SeatUnavailable,
                 SeatLimitExceeded,
+                TooManyLapsedHolds,
                 *RETRIED,
             ),
         },

@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.permissions import KnownCustomer, customer_id_of
 from apps.accounts.schema import SIGNED_IN
+from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
 from apps.core.fields import IdField
@@ -78,6 +79,8 @@ class ReservationViewSet(GenericViewSet[Reservation]):
                 WrongWaitingRoom,
                 HoldNotFound,
                 SeatAlreadyReserved,
+                DateNotBookable,
+                SaleStopped,
                 *RETRIED,
                 HoldExpired,
             ),
