@@ -7,6 +7,7 @@ has the row first is right, and the other sees what was done.
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError
 
 from apps.payments.models import Payment
 from apps.payments.services import pay_reservation
@@ -14,7 +15,7 @@ from apps.reservations import services, transitions
 from apps.reservations.errors import HoldExpired, SeatUnavailable
 from apps.reservations.models import Reservation, ReservationSeat
 from tests.concurrency.racing import overlap, race, take_locks_away
-from tests.factories import UserFactory
+from tests.factories import UserFactory, make_seats
 from tests.reservations.support import (
     DEADLINE,
     balance_of,
@@ -160,6 +161,14 @@ def test_the_sweep_and_then_paying(entry, seats):
     assert_not_charged(entry)
 
 
+def test_the_sweep_and_then_paying_without_a_lock(entry, seats, monkeypatch):
+    reservation = make_reservation(entry.customer, seats[:1])
+    take_locks_away(monkeypatch, transitions)
+    result = overlap(sweep, pay(entry, reservation))
+    assert isinstance(result.second, IntegrityError)  # it is the database that refuses
+    assert_not_charged(entry)
+
+
 # Pay and take over
 
 
@@ -189,6 +198,14 @@ def test_a_take_over_and_then_paying(entry, seats):
     assert_not_charged(entry)
 
 
+def test_a_take_over_and_then_paying_without_a_lock(entry, seats, monkeypatch):
+    reservation, other = make_reservation(entry.customer, seats[:2]), make_inside()
+    take_locks_away(monkeypatch, transitions)
+    result = overlap(take_over(other, seats[:1]), pay(entry, reservation))
+    assert isinstance(result.second, IntegrityError)  # it is the database that refuses
+    assert_not_charged(entry)
+
+
 def test_giving_back_and_then_a_take_over(entry, seats):
     held, other = make_hold(entry.customer, seats[:1]), make_inside()
     result = overlap(
@@ -197,3 +214,28 @@ def test_giving_back_and_then_a_take_over(entry, seats):
     )
     assert (result.waited, result.second.status) == (True, "held")
     assert status_of(held) == "cancelled"
+
+
+# Hold and pay, by clocks that differ
+
+
+def test_what_was_not_counted_against_the_limit_is_not_paid(entry, performance):
+    """The clock of the hold has passed the deadline of the customer's first seats, that of the payment,
+    which waits for it, has not."""
+    seats = make_seats(performance, 8)
+    reservation = make_reservation(entry.customer, seats[:4])
+    result = overlap(take_over(entry, seats[4:]), pay(entry, reservation))
+    assert (result.waited, result.first.status) == (True, "held")
+    assert isinstance(result.second, HoldExpired)
+    assert status_of(reservation) == "expired"
+    assert ReservationSeat.objects.filter(released_at=None).count() == 4  # the limit
+    assert_not_charged(entry)
+
+
+def test_what_was_not_counted_is_paid_where_nobody_writes_it_down(entry, performance, monkeypatch):
+    seats = make_seats(performance, 8)
+    reservation = make_reservation(entry.customer, seats[:4])
+    monkeypatch.setattr(services, "release_overdue_claims", lambda *_seats, **_whose: None)
+    result = overlap(take_over(entry, seats[4:]), pay(entry, reservation))
+    assert result.second.payment.amount == reservation.total
+    assert ReservationSeat.objects.filter(released_at=None).count() == 8  # the limit is 4

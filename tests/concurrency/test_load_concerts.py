@@ -7,7 +7,7 @@ import pytest
 from apps.concerts.concert_file import ConcertFileError
 from apps.concerts.errors import SeatNotFound
 from apps.concerts.models import Seat
-from apps.reservations import catalogue
+from apps.reservations import catalogue, services
 from apps.reservations.catalogue import load_concerts, parse_concerts
 from apps.reservations.models import Reservation, ReservationSeat
 from tests.concurrency.racing import overlap, race, take_locks_away
@@ -70,6 +70,12 @@ def test_the_file_first_and_the_new_price_is_held(last_row, entry):
     came = overlap(lambda: load(price=200), lambda: hold(entry, last_row))
     assert came.waited
     assert came.second.total == 600
+
+
+def test_without_the_lock_the_old_price_is_held(last_row, entry, monkeypatch):
+    take_locks_away(monkeypatch, services)
+    came = overlap(lambda: load(price=200), lambda: hold(entry, last_row))
+    assert came.second.total == 300
 
 
 def test_without_the_lock_a_taken_seat_would_be_changed(last_row, entry, monkeypatch):

@@ -33,7 +33,15 @@ def database_url() -> str:
 
 
 @pytest.fixture
-def server(transactional_db: None, settings: Any) -> Iterator[str]:
+def server_environment() -> dict[str, str]:
+    """Settings of the server that a module wants otherwise than they are."""
+    return {}
+
+
+@pytest.fixture
+def server(
+    transactional_db: None, settings: Any, server_environment: dict[str, str]
+) -> Iterator[str]:
     """Yield the address of a granian with two workers, as `manage.py up` starts it."""
     port = find_free_port()
     environment = {
@@ -43,6 +51,7 @@ def server(transactional_db: None, settings: Any) -> Iterator[str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS_ONLY": "0",
+        **server_environment,
     }
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
