@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -18,6 +19,7 @@ from apps.concerts.selectors import get_concert
 from apps.core.clock import read_clock
 from apps.core.errors import Busy, InvalidRequest, TooManyRequests
 from apps.core.fields import IdField
+from apps.core.media import encode_json
 from apps.core.schema import problems
 from apps.queue import services
 from apps.queue.errors import QueueTokenExpired, RoomNotFound, WaitingRoomClosed
@@ -148,11 +150,13 @@ def describe_line(status: LineStatus) -> dict[str, Any]:
     }
 
 
-def answer_status(data: dict[str, Any], *, code: int) -> Response:
-    """Answer a line status, its time to ask again in `Retry-After` too."""
-    return Response(
-        data,
+def answer_status(data: dict[str, Any], *, code: int) -> HttpResponse:
+    """Answer a line status, its time to ask again in `Retry-After` too; as plain bytes, without the
+    rendering that a `Response` puts off."""
+    return HttpResponse(
+        encode_json(data),
         status=code,
+        content_type="application/json",
         headers={"Retry-After": str(data["poll_after_seconds"]), "Cache-Control": "no-store"},
     )
 
@@ -183,7 +187,7 @@ class QueueTokenViewSet(ViewSet):
             ),
         ],
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """Answer a new token (1.1.1). An earlier place in the room ends: asking again is going to the
         back (1.2.1)."""
         data = TokenInput(data=request.data)
@@ -207,7 +211,7 @@ class QueueTokenViewSet(ViewSet):
         responses={200: LineStatusOutput, **problems(*IN_LINE)},
         examples=[OpenApiExample("waiting", STATUS_EXAMPLE, response_only=True)],
     )
-    def retrieve(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> HttpResponse:
         """Answer the line status (2.1.1), or why the token is out of the line (2.1.2)."""
         status = services.poll_line(entry=entry_of(request), now=read_clock())
         return answer_status(describe_line(status), code=200)
