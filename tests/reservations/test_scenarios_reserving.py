@@ -51,6 +51,7 @@ def test_5_1_1_a_hold_becomes_a_reservation(buyer, clock_at_now, performance, se
         "expires_at": hold["expires_at"],
         "confirmed_at": None,
         "payment_id": None,
+        "end_cause": None,
     }
     assert buyer.get(f"{RESERVATIONS}/{hold['id']}").json() == answer.json()
     assert_refused(buyer.get(f"{HOLDS}/{hold['id']}"), 409, "seat_already_reserved")

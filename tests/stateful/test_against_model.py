@@ -33,7 +33,12 @@ LONG_SECONDS = float(os.environ.get("ENCORE_TEST_LONG_SECONDS", "inf"))
 LONG_SEED = os.environ.get("ENCORE_TEST_LONG_SEED")
 LONG_EXAMPLES = 20
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(0 if LONG else 900)]
+# They go through the same lines thousands of times: counting coverage would only slow them down.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(0 if LONG else 900),
+    pytest.mark.no_cover,
+]
 
 
 def test_random_orders_are_as_modelled(clock_at_now):

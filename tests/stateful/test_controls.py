@@ -17,7 +17,11 @@ from tests.stateful.running import run_machine
 
 EXAMPLES = 12
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(300),
+    pytest.mark.no_cover,
+]
 
 BUYING = ("join", "charge", "hold", "reserve", "pay")
 WAITING = ("join", "poll", "leave", "sweep", "wait")
