@@ -16,11 +16,8 @@ from apps.core.problems import answer_unknown_api
 API_APPS = ("queue", "reservations", "payments", "concerts", "wallet", "accounts")
 API = [pattern for app in API_APPS for pattern in import_module(f"apps.{app}.urls").urlpatterns]
 
-# The schema and its page are not of one kind of answer, and are no customer's request.
-PAGES: dict[str, Any] = {
-    "throttle_classes": (),
-    "content_negotiation_class": DefaultContentNegotiation,
-}
+# The schema and its page are not of one kind of answer.
+PAGES: dict[str, Any] = {"content_negotiation_class": DefaultContentNegotiation}
 
 admin.site.site_header = admin.site.site_title = "Encore"
 
