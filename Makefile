@@ -30,7 +30,7 @@ check: $(VENV)/.dev ## Lint, types, import contracts, migrations, deployment set
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml apps config manage.py
 	$(BIN)/python -m pytest tests/architecture
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
-	$(BIN)/python tests/messages.py --check
+	$(BIN)/python -m tests.messages --check
 	DEBUG=0 SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	ALLOWED_HOSTS=tickets.example DATABASE_URL=postgresql://encore@db.example/encore \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -55,7 +55,7 @@ format: $(VENV)/.dev ## Put the code in order
 	$(BIN)/ruff format .
 
 messages: $(VENV)/.dev ## Compile the translations
-	$(BIN)/python tests/messages.py
+	$(BIN)/python -m tests.messages
 
 clean: ## Remove the environment and what tools left; the data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage coverage.json staticfiles

@@ -120,7 +120,14 @@ INSTALLED_APPS = [
     "apps.queue",
     "apps.reservations",
     "apps.payments",
-    "django.contrib.admin",
+    "apps.backoffice.apps.BackOfficeConfig",
+    # Unfold's templates stand before the admin's.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "import_export",
+    "apps.backoffice.apps.EncoreAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -220,6 +227,23 @@ LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
+
+# Whoever opens the sign-in page itself.
+LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = {
+    "SITE_TITLE": "Encore",
+    "SITE_HEADER": "Encore",
+    "SITE_SYMBOL": "confirmation_number",
+    "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": ["apps.backoffice.navigation.style"],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "apps.backoffice.navigation.icon"}
+    ],
+    "LOGIN": {"form": "apps.accounts.forms.SignInForm"},
+    "SIDEBAR": {"show_search": False, "navigation": "apps.backoffice.navigation.list_navigation"},
+}
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

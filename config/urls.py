@@ -19,8 +19,6 @@ API = [pattern for app in API_APPS for pattern in import_module(f"apps.{app}.url
 # The schema and its page are not of one kind of answer.
 PAGES: dict[str, Any] = {"content_negotiation_class": DefaultContentNegotiation}
 
-admin.site.site_header = admin.site.site_title = "Encore"
-
 urlpatterns = [
     path("api/v1/", include(API)),
     path("", RedirectView.as_view(url="/api/docs")),
@@ -29,6 +27,7 @@ urlpatterns = [
     # Whatever follows, a line break too, at which `<path:…>` would give up.
     re_path(r"^api/[\s\S]*$", answer_unknown_api),
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
 ]
 
 handler400 = "apps.core.problems.answer_bad_request"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
+from unfold.forms import AuthenticationForm
 
 from apps.accounts.attempts import counted_attempt
 from apps.core.clock import read_clock
@@ -11,7 +11,7 @@ from apps.core.errors import TooManyRequests
 from apps.core.throttles import address_of, count_sign_in
 
 
-class SignInForm(AdminAuthenticationForm):
+class SignInForm(AuthenticationForm):
     """Signs staff in, under the limits of every other sign-in."""
 
     def clean(self) -> dict[str, Any]:

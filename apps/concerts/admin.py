@@ -2,33 +2,31 @@
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.transaction import atomic
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.decorators import action
 
 from apps.concerts.models import Concert, Performance, Seat, Venue
 from apps.concerts.services import resume_sale
 from apps.concerts.transitions import note_seat_limit
-from apps.core.admin import actor_of
+from apps.core.admin import StaffAdmin, actor_of, staff_permission
 from apps.core.clock import read_clock
-from apps.core.errors import DomainError
-from apps.core.limits import REASON_LENGTH_MAX
+from apps.core.confirmation import Confirmation, confirm
 
 
 @admin.register(Venue)
-class VenueAdmin(admin.ModelAdmin):
+class VenueAdmin(StaffAdmin):
     """Venues."""
 
     list_display = ("name", "time_zone")
     search_fields = ("name",)
 
 
-class PerformanceInline(admin.TabularInline):
+class PerformanceInline(TabularInline):
     """The performances of a concert."""
 
     model = Performance
@@ -37,14 +35,8 @@ class PerformanceInline(admin.TabularInline):
     show_change_link = True
 
 
-class ReasonForm(forms.Form):
-    """Why staff do it."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=REASON_LENGTH_MAX, widget=forms.Textarea)
-
-
 @admin.register(Concert)
-class ConcertAdmin(admin.ModelAdmin):
+class ConcertAdmin(StaffAdmin):
     """Concerts with their performances."""
 
     list_display = (
@@ -63,7 +55,8 @@ class ConcertAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ("title",)}
     autocomplete_fields = ("venue",)
     inlines = (PerformanceInline,)
-    change_form_template = "admin/concerts/concert_form.html"
+    actions_detail = ("resume_sale",)
+    has_resume_sale_permission = staff_permission("concerts.resume_sale")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save, and record where fewer seats are allowed than before."""
@@ -77,56 +70,52 @@ class ConcertAdmin(admin.ModelAdmin):
                     now=read_clock(),
                 )
 
-    def get_urls(self) -> list[Any]:
-        """Add the page on which a stopped sale is let go on."""
-        resume = self.admin_site.admin_view(self.resume_sale_view)
-        name = "concerts_concert_resume_sale"
-        return [path("<int:concert_id>/resume-sale/", resume, name=name), *super().get_urls()]
+    def offers_action(self, name: str, row: Any) -> bool:
+        """Offer to let a sale go on where it is stopped."""
+        return name != "resume_sale" or row.sale_stopped_at is not None
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the concert, with the words of its button."""
-        words = {"resume_label": _("Let the sale go on")}
-        return super().change_view(request, object_id, form_url, {**words, **(extra_context or {})})
-
-    def resume_sale_view(self, request: HttpRequest, concert_id: int) -> HttpResponse:
+    @action(
+        description=_("Let the sale go on"),
+        url_path="resume-sale",
+        permissions=["resume_sale"],
+        icon="play_arrow",
+    )
+    def resume_sale(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask for a reason, and let a stopped sale go on."""
-        concert = self.get_object(request, str(concert_id))
+        concert = self.get_object(request, str(object_id))
         if concert is None:
             raise Http404
-        if not self.has_change_permission(request, concert):
-            raise PermissionDenied
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            return self._resume_sale(request, concert, reason=form.cleaned_data["reason"])
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Let the sale go on"),
-            "opts": self.opts,
-            "concert": concert,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/concerts/resume_sale.html", context)
 
-    def _resume_sale(self, request: HttpRequest, concert: Concert, *, reason: str) -> HttpResponse:
-        try:
+        def act(cleaned: dict[str, Any]) -> Any:
             resume_sale(
-                concert_id=concert.pk, actor=actor_of(request), reason=reason, now=read_clock()
+                concert_id=concert.pk,
+                actor=actor_of(request),
+                reason=cleaned["reason"],
+                now=read_clock(),
             )
-        except DomainError as error:
-            self.message_user(request, str(error.detail), messages.ERROR)
-        else:
-            self.message_user(request, _("The sale goes on."), messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:concerts_concert_change", args=[concert.pk]))
+            return _("The sale goes on.")
+
+        consequences: list[Any] = []
+        if concert.sale_stopped_at:
+            consequences = [
+                _("It was stopped: %(reason)s") % {"reason": concert.sale_stopped_reason},
+                _("Seats can be held, reserved and paid for again."),
+            ]
+        return confirm(
+            request,
+            Confirmation(
+                title=_("Let the sale go on"),
+                subject=concert,
+                consequences=consequences,
+                button=_("Let the sale go on"),
+                act=act,
+                done=reverse("admin:concerts_concert_change", args=[concert.pk]),
+            ),
+        )
 
 
 @admin.register(Performance)
-class PerformanceAdmin(admin.ModelAdmin):
+class PerformanceAdmin(StaffAdmin):
     """Performances."""
 
     list_display = ("concert", "date", "starts_at")
@@ -138,7 +127,7 @@ class PerformanceAdmin(admin.ModelAdmin):
 
 
 @admin.register(Seat)
-class SeatAdmin(admin.ModelAdmin):
+class SeatAdmin(StaffAdmin):
     """Seats. Blocking takes a reason; a seat that is held or sold stays with its customer until it is free."""
 
     list_display = ("__str__", "performance", "grade", "price", "blocked", "blocked_reason")

@@ -109,6 +109,10 @@ class Concert(models.Model):
     class Meta:
         verbose_name = _("concert")
         verbose_name_plural = _("concerts")
+        permissions = [
+            ("publish_concert", "Can put a concert on sale or take it off"),
+            ("resume_sale", "Can let a stopped sale go on"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(sales_open_at__lt=F("sales_close_at")), name="concert_sales_window"
@@ -151,6 +155,9 @@ class Performance(models.Model):
     class Meta:
         verbose_name = _("performance")
         verbose_name_plural = _("performances")
+        permissions = [
+            ("call_off_performance", "Can call a performance off"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["concert", "starts_at"], name="performance_once_at_a_time"
@@ -206,6 +213,9 @@ class Seat(models.Model):
     class Meta:
         verbose_name = _("seat")
         verbose_name_plural = _("seats")
+        permissions = [
+            ("block_seat", "Can block and unblock seats"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["performance", "section", "row", "number"], name="seat_once"

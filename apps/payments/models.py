@@ -30,6 +30,9 @@ class Payment(models.Model):
     class Meta:
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
+        permissions = [
+            ("refund_payment", "Can give a payment back"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gte=0), name="payment_amount"),
             models.CheckConstraint(

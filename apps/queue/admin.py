@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.admin import ConcertAdmin
 from apps.concerts.models import Concert
-from apps.core.admin import ReadOnlyAdmin
+from apps.core.admin import ReadOnlyAdmin, StaffAdmin
 from apps.core.clock import read_clock
 from apps.queue.admission import look_after
 from apps.queue.models import QueueEntry, WaitingRoom
@@ -39,7 +39,7 @@ class GuardedConcertAdmin(ConcertAdmin):
 
 
 @admin.register(WaitingRoom)
-class WaitingRoomAdmin(admin.ModelAdmin):
+class WaitingRoomAdmin(StaffAdmin):
     """Rooms: their limits and state take effect with the next admission."""
 
     list_display = (

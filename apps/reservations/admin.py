@@ -2,17 +2,15 @@
 
 from django.contrib import admin
 
-from apps.core.admin import ReadOnlyAdmin
+from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline
 from apps.reservations.models import Reservation, ReservationSeat
 
 
-class ReservationSeatInline(admin.TabularInline):
+class ReservationSeatInline(ReadOnlyInline):
     """The seats of a reservation."""
 
     model = ReservationSeat
-    extra = 0
-    can_delete = False
-    readonly_fields = ("seat", "price", "released_at")
+    fields = ("seat", "price", "released_at")
 
 
 @admin.register(Reservation)

@@ -72,6 +72,10 @@ class Reservation(models.Model):
     class Meta:
         verbose_name = _("reservation")
         verbose_name_plural = _("reservations")
+        permissions = [
+            ("release_reservation", "Can end a hold or an unpaid reservation"),
+            ("move_reservation", "Can move a reservation to other seats"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(expires_at__gt=F("held_at")), name="reservation_deadline"

@@ -29,6 +29,9 @@ class Wallet(models.Model):
     class Meta:
         verbose_name = _("wallet")
         verbose_name_plural = _("wallets")
+        permissions = [
+            ("adjust_wallet", "Can adjust a balance"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(balance__gte=0, balance__lte=BALANCE_MAX), name="wallet_balance"

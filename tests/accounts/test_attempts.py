@@ -183,7 +183,7 @@ def test_every_refusal_computes_one_hash(monkeypatch, clock_at_now, case, member
 
 
 def test_staff_sign_in():
-    assert post_admin()["Location"] == "/accounts/profile/"
+    assert post_admin()["Location"] == "/admin/"
     assert SignInTally.objects.count() == 2
 
 

@@ -29,7 +29,7 @@ def test_pages_load(admin_client, paid, customer, seats):
     page = admin_client.get(url_of("change", paid.pk))
     assert page.status_code == 200
     assert not page.context["adminform"].form.fields
-    assert b'type="submit"' not in page.content.split(b'id="content"')[1]
+    assert "_save" not in page.content.decode()
 
 
 @pytest.mark.parametrize(("page", "has_row"), [("add", False), ("change", True), ("delete", True)])

@@ -94,6 +94,7 @@ class QueueEntry(models.Model):
     class Meta:
         verbose_name = _("queue entry")
         verbose_name_plural = _("queue entries")
+        permissions = [("remove_queueentry", "Can take somebody out of a line")]
         constraints = [
             models.UniqueConstraint(fields=["room", "number"], name="queue_number_once"),
             models.UniqueConstraint(

@@ -64,6 +64,9 @@ class WaitingRoom(models.Model):
     class Meta:
         verbose_name = _("waiting room")
         verbose_name_plural = _("waiting rooms")
+        permissions = [
+            ("steer_waitingroom", "Can open, pause, drain and close a room, and change its limits"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(capacity__gte=1), name="room_capacity"),
         ]
