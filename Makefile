@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-long check audit bench-queue bench-integrity fuzz storm format messages clean
+.PHONY: help run test test-long check audit bench-queue bench-integrity bench-lists bench-seat-map bench-storefront-map fuzz storm screenshots format messages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,12 @@ help: ## List the targets
 run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
 	@$(BIN)/python manage.py up --stop-with-parent
 
+# What starts a whole Encore, and what measures time, runs by itself at the end.
+ALONE := tests/faults tests/live tests/running
+
 test: $(VENV)/.dev ## Run the whole suite, with databases of its own
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:coverage.json
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ALONE:%=--ignore=%) --cov --cov-report=
+	@$(BIN)/python -m pytest $(ALONE) --cov --cov-append --cov-report=term --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floor.py coverage.json
 
 # Faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
@@ -44,11 +48,23 @@ bench-queue: $(VENV)/.dev ## Measure the line at a thousand and at a million peo
 bench-integrity: $(VENV)/.dev ## Measure checking the invariants over a million reservations; takes some minutes
 	@$(BIN)/python -m benchmarks.integrity $(ARGS)
 
+bench-lists: $(VENV)/.dev ## Measure the back office's lists over a million rows; takes some minutes
+	@$(BIN)/python -m benchmarks.lists $(ARGS)
+
+bench-seat-map: $(VENV)/.dev ## Measure drawing and moving the seat map of 20,000 seats; needs Chromium
+	@$(BIN)/python -m benchmarks.seat_map $(ARGS)
+
+bench-storefront-map: $(VENV)/.dev ## Measure the same for the seat map that customers see; needs Chromium
+	@$(BIN)/python -m benchmarks.storefront_map $(ARGS)
+
 fuzz: $(VENV)/.dev ## Send 5,000 made-up requests to every endpoint of the schema; takes some minutes
 	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/contract/test_fuzz.py
 
 storm: $(VENV)/.dev ## Let 1,000 customers fight for 50 seats through HTTP; takes some minutes
 	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/live/test_storm.py
+
+screenshots: $(VENV)/.dev ## Take the pictures in the READMEs, of a whole Encore with a crowd
+	@$(BIN)/python -m tests.browser.screenshots
 
 format: $(VENV)/.dev ## Put the code in order
 	$(BIN)/ruff check --fix .

@@ -113,7 +113,7 @@ def main() -> int:
     with workbench() as bench:
         bench.make_database(DATABASE)
         environment = bench.environment(DATABASE)
-        room = "from apps.queue.services import ensure_main_room; ensure_main_room()"
+        room = "from apps.queue.apps import make_main_room; make_main_room()"
         manage = [sys.executable, "manage.py"]
         subprocess.run(
             [*manage, "shell", "-v", "0", "-c", room], cwd=ROOT, env=environment, check=True

@@ -3,3 +3,5 @@
 from config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "benchmarks.urls"
+# Nobody has collected the files of the pages.
+WHITENOISE_USE_FINDERS = True

@@ -107,6 +107,8 @@ THROTTLE_LOGIN_PER_MINUTE = read_integer(
 )
 # How many proxies of ours stand in front and write X-Forwarded-For; 0 believes none of that header.
 PROXY_COUNT = read_integer("PROXY_COUNT", 0, minimum=0, maximum=10)
+# Whether staff must sign in with a code of an authenticator after the password, or may.
+STAFF_TWO_STEP = read_choice("STAFF_TWO_STEP", "optional", ("required", "optional"))
 # Whoever reads the metrics shows it; without one they are for this machine alone.
 METRICS_TOKEN = read_text("METRICS_TOKEN")
 HTTPS_ONLY = read_flag("HTTPS_ONLY", not DEBUG and not EMBEDDED_DATABASE)
@@ -120,6 +122,7 @@ INSTALLED_APPS = [
     "apps.queue",
     "apps.reservations",
     "apps.payments",
+    "apps.storefront.apps.StorefrontConfig",
     "apps.backoffice.apps.BackOfficeConfig",
     # Unfold's templates stand before the admin's.
     "unfold.apps.BasicAppConfig",
@@ -134,6 +137,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -149,6 +155,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Asks nothing before somebody asks who signs in: the API never does.
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -230,18 +238,25 @@ USE_TZ = True
 
 # Whoever opens the sign-in page itself.
 LOGIN_REDIRECT_URL = "admin:index"
+# What authenticators call the account.
+OTP_TOTP_ISSUER = "Encore"
 UNFOLD = {
     "SITE_TITLE": "Encore",
     "SITE_HEADER": "Encore",
     "SITE_SYMBOL": "confirmation_number",
     "SITE_URL": None,
+    # What was edited stands in the audit log, with what was before and why.
+    "SHOW_HISTORY": False,
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "apps.backoffice.front_page.views.show",
     "STYLES": ["apps.backoffice.navigation.style"],
+    "SCRIPTS": ["apps.backoffice.navigation.script"],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "apps.backoffice.navigation.icon"}
     ],
     "LOGIN": {"form": "apps.accounts.forms.SignInForm"},
+    "ACCOUNT": {"navigation": "apps.backoffice.navigation.list_account_links"},
     "SIDEBAR": {"show_search": False, "navigation": "apps.backoffice.navigation.list_navigation"},
 }
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
@@ -21,13 +20,13 @@ PAGES: dict[str, Any] = {"content_negotiation_class": DefaultContentNegotiation}
 
 urlpatterns = [
     path("api/v1/", include(API)),
-    path("", RedirectView.as_view(url="/api/docs")),
     path("api/schema", SpectacularAPIView.as_view(**PAGES), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema", **PAGES), name="docs"),
     # Whatever follows, a line break too, at which `<path:…>` would give up.
     re_path(r"^api/[\s\S]*$", answer_unknown_api),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("apps.storefront.urls")),
 ]
 
 handler400 = "apps.core.problems.answer_bad_request"

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 from rest_framework.test import APIClient
@@ -73,6 +75,12 @@ def clock_at_now(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock(NOW)
     monkeypatch.setattr(clock, "timezone", SimpleNamespace(now=lambda: stopped.now))
     return stopped
+
+
+@pytest.fixture
+def roles(db: None) -> None:
+    """The roles of staff, as the migrations make them: tests with real connections empty every table."""
+    import_module("apps.backoffice.migrations.0001_roles").make_roles(apps, None)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ SECTIONS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         (
             (_("Concerts"), "music_note", "concerts", "concert"),
             (_("Performances"), "event", "concerts", "performance"),
+            (_("Prices"), "sell", "concerts", "concertprice"),
             (_("Venues"), "stadium", "concerts", "venue"),
+            (_("Seating plans"), "event_seat", "concerts", "seatingplan"),
         ),
     ),
     (
@@ -55,15 +57,30 @@ def style(request: HttpRequest) -> str:
     return static("backoffice/backoffice.css")
 
 
+def script(request: HttpRequest) -> str:
+    """Return the address of the script that gives names to what Unfold leaves without."""
+    return static("backoffice/frame.js")
+
+
 def icon(request: HttpRequest) -> str:
     """Return the address of the icon that browsers show on the tab."""
     return static("backoffice/icon.svg")
 
 
+def list_account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what stands in the menu under one's own name."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Two-step sign-in"), "link": reverse("admin:two_step_manage")},
+    ]
+
+
 def list_navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the side bar; what a member of staff may not see is left out."""
     front = {"title": _("Overview"), "icon": "monitoring", "link": reverse("admin:index")}
-    sections: list[dict[str, Any]] = [{"items": [front]}]
+    cases = {"title": _("Cases"), "icon": "support_agent", "link": reverse("admin:cases")}
+    may_see_cases = _may_see(request, (_("Cases"), "support_agent", "accounts", "user"))
+    sections: list[dict[str, Any]] = [{"items": [front, *([cases] if may_see_cases else [])]}]
     for title, pages in SECTIONS:
         items = [_describe(page) for page in pages if _may_see(request, page)]
         if items:

@@ -43,3 +43,75 @@ class SaleNotStopped(Conflict):
     code = "sale_not_stopped"
     title = _("Sale not stopped")
     detail = _("The sale of this concert is not stopped.")
+
+
+class PerformanceNotFound(Missing):
+    """The performance that staff act on is unknown."""
+
+    code = "performance_not_found"
+    title = _("Performance not found")
+    detail = _("There is no such performance.")
+
+
+class SeatsBlocked(Conflict):
+    """All seats that staff want to block are blocked."""
+
+    code = "seats_blocked"
+    title = _("Blocked already")
+    detail = _("All of these seats are blocked already.")
+
+
+class SeatsNotBlocked(Conflict):
+    """None of the seats that staff want to unblock is blocked."""
+
+    code = "seats_not_blocked"
+    title = _("Not blocked")
+    detail = _("None of these seats is blocked.")
+
+
+class ConcertNotReady(Conflict):
+    """Something is missing without which a concert cannot be published."""
+
+    code = "concert_not_ready"
+    title = _("Concert not ready")
+    detail = _("Something is still missing. The page of the concert says what.")
+
+
+class PlanNotFound(Missing):
+    """The plan is unknown, empty, or of another venue."""
+
+    code = "plan_not_found"
+    title = _("Seating plan not found")
+    detail = _("The venue of the concert has no such seating plan with seats.")
+
+
+class PerformanceOver(Conflict):
+    """The performance has begun, was called off, or is unknown."""
+
+    code = "performance_over"
+    title = _("Performance over")
+    detail = _("The performance is past or was called off.")
+
+
+class PricesMissing(Conflict):
+    """A plan has grades that the concert has no price for."""
+
+    code = "prices_missing"
+    title = _("Prices missing")
+    detail = _("The plan has grades that have no price in the concert.")
+
+
+class SeatsTaken(Conflict):
+    """Seats that somebody has stand elsewhere in the plan, or nowhere."""
+
+    code = "seats_taken"
+    title = _("Seats taken")
+    detail = _("Seats that are taken stand elsewhere in the plan, or nowhere. Nothing was changed.")
+
+
+class StartsTaken(Conflict):
+    """The concert has a performance at that time."""
+
+    code = "starts_taken"
+    title = _("Performance exists")
+    detail = _("The concert has a performance at one of these times already. Nothing was made.")

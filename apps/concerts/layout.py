@@ -1,6 +1,6 @@
-"""Where the seats of a concert file stand, and their house order.
+"""Where seats stand, and their house order: of a concert file, and of a plan.
 
-Generated sections stand one behind the other, each row centred on x = 0, a unit from seat to seat
+In a concert file generated sections stand one behind the other, each row centred on x = 0, a unit from seat to seat
 and from row to row; sections with places of their own stand where they say, before the generated.
 """
 
@@ -36,7 +36,9 @@ class PlannedSeat(NamedTuple):
         return self.section, self.row, self.number
 
 
-class _Spot(NamedTuple):
+class Spot(NamedTuple):
+    """Where one seat of a section stands, with its place in the file that it comes from."""
+
     place: Place
     row: str
     number: str
@@ -51,7 +53,7 @@ def plan_seats(performance: PerformanceEntry, place: Place) -> list[PlannedSeat]
     """
     planned: list[PlannedSeat] = []
     next_y = _find_free_y(performance)
-    position = -1
+    after = -1
     for index, section in enumerate(performance.sections):
         section_place = (*place, "sections", index)
         if section.seats is None:
@@ -60,25 +62,33 @@ def plan_seats(performance: PerformanceEntry, place: Place) -> list[PlannedSeat]
         else:
             spots = list(_list_spots(section, section_place))
         blocked = set(section.blocked)
-        for row in _list_runs(spots):
-            position += 1
-            for spot in row:
-                position += 1
-                planned.append(
-                    PlannedSeat(
-                        place=spot.place,
-                        section=section.name,
-                        row=spot.row,
-                        number=spot.number,
-                        grade=section.grade,
-                        price=section.price,
-                        x=spot.x,
-                        y=spot.y,
-                        position=position,
-                        blocked=label_seat(spot.row, spot.number) in blocked,
-                    )
+        for spot, position in number_spots(spots, after=after):
+            after = position
+            planned.append(
+                PlannedSeat(
+                    place=spot.place,
+                    section=section.name,
+                    row=spot.row,
+                    number=spot.number,
+                    grade=section.grade,
+                    price=section.price,
+                    x=spot.x,
+                    y=spot.y,
+                    position=position,
+                    blocked=label_seat(spot.row, spot.number) in blocked,
                 )
+            )
     return planned
+
+
+def number_spots(spots: list[Spot], *, after: int) -> Iterator[tuple[Spot, int]]:
+    """Yield the spots of one section in house order, with positions behind `after`; -1 is none."""
+    position = after
+    for row in _list_runs(spots):
+        position += 1
+        for spot in row:
+            position += 1
+            yield spot, position
 
 
 def _find_free_y(performance: PerformanceEntry) -> float:
@@ -87,21 +97,21 @@ def _find_free_y(performance: PerformanceEntry) -> float:
     return max(given) + AISLE if given else 1.0
 
 
-def _generate_spots(section: SectionEntry, place: Place, first_y: float) -> Iterator[_Spot]:
+def _generate_spots(section: SectionEntry, place: Place, first_y: float) -> Iterator[Spot]:
     assert section.rows is not None
     assert section.seats_per_row is not None
     middle = (section.seats_per_row + 1) / 2
     for row in range(1, section.rows + 1):
         for number in range(1, section.seats_per_row + 1):
-            yield _Spot(place, str(row), str(number), number - middle, first_y + row - 1)
+            yield Spot(place, str(row), str(number), number - middle, first_y + row - 1)
 
 
-def _list_spots(section: SectionEntry, place: Place) -> Iterator[_Spot]:
+def _list_spots(section: SectionEntry, place: Place) -> Iterator[Spot]:
     for index, seat in enumerate(section.seats or ()):
-        yield _Spot((*place, "seats", index), seat.row, seat.number, seat.x, seat.y)
+        yield Spot((*place, "seats", index), seat.row, seat.number, seat.x, seat.y)
 
 
-def _list_runs(spots: list[_Spot]) -> Iterator[list[_Spot]]:
+def _list_runs(spots: list[Spot]) -> Iterator[list[Spot]]:
     """Yield the seats that stand beside each other, row by row, rows in the order that they come in."""
     order = {row: rank for rank, row in enumerate(dict.fromkeys(spot.row for spot in spots))}
     for _row, group in groupby(

@@ -1,4 +1,5 @@
-"""Venues, concerts, performances and seats: static while they are on sale, but for staff blocking seats."""
+"""Venues with their plans, concerts, performances and seats: static while they are on sale, but for
+staff blocking seats."""
 
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -59,6 +60,57 @@ class Venue(models.Model):
             move_dates(Performance.objects.filter(concert__venue=self))
 
 
+class SeatingPlan(models.Model):
+    """Where the seats of a venue are: drawn once, for any number of performances.
+
+    Performances have seats of their own, made from it: a change of the plan changes none of them.
+    """
+
+    venue = models.ForeignKey(Venue, models.PROTECT, related_name="plans", verbose_name=_("venue"))
+    name = models.CharField(_("name"), max_length=100)
+    seat_count = models.PositiveIntegerField(_("seats"), default=0, editable=False)
+    # The sections that staff drew, as the form had them; none where the seats came from a file.
+    drawing = models.JSONField(default=list, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("seating plan")
+        verbose_name_plural = _("seating plans")
+        constraints = [
+            models.UniqueConstraint(fields=["venue", "name"], name="plan_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.venue}, {self.name}"
+
+
+class PlanSeat(models.Model):
+    """One seat of a plan."""
+
+    plan = models.ForeignKey(
+        SeatingPlan, models.CASCADE, related_name="seats", verbose_name=_("seating plan")
+    )
+    section = models.CharField(_("section"), max_length=50)
+    row = models.CharField(_("row"), max_length=20)
+    number = models.CharField(_("number"), max_length=20)
+    grade = models.CharField(_("grade"), max_length=50)
+    x = models.FloatField("x")
+    y = models.FloatField("y")
+    position = models.PositiveIntegerField(_("house order"))
+
+    class Meta:
+        verbose_name = _("seat of a plan")
+        verbose_name_plural = _("seats of a plan")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "section", "row", "number"], name="plan_seat_once"
+            ),
+            models.UniqueConstraint(fields=["plan", "position"], name="plan_seat_house_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.section} {self.row}-{self.number}"
+
+
 class ConcertQuerySet(models.QuerySet["Concert"]):
     """Queries over concerts."""
 
@@ -69,6 +121,13 @@ class ConcertQuerySet(models.QuerySet["Concert"]):
 
 class Concert(models.Model):
     """What is on sale, within its sales window and under its limits."""
+
+    class SaleState(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        SOON = "soon", _("soon on sale")
+        ON_SALE = "on_sale", _("on sale")
+        OVER = "over", _("sale over")
+        STOPPED = "stopped", _("sale stopped")
 
     slug = models.SlugField(_("slug"), max_length=100, unique=True)
     title = models.CharField(_("title"), max_length=200)
@@ -135,9 +194,52 @@ class Concert(models.Model):
             super().save(*args, **kwargs)
             move_dates(Performance.objects.filter(concert=self))
 
+    def clean(self) -> None:
+        """Refuse a sales window that closes before it opens."""
+        if self.sales_open_at and self.sales_close_at and self.sales_open_at >= self.sales_close_at:
+            raise ValidationError({"sales_close_at": _("Sales should close after they open.")})
+
     def is_on_sale(self, now: datetime) -> bool:
         """Say whether seats may be held at `now`."""
         return self.sales_open_at <= now < self.sales_close_at
+
+    def get_sale_state(self, now: datetime) -> SaleState:
+        """Return how the sale stands at `now`. That nobody sees it, or that it is stopped, goes first."""
+        if not self.published:
+            return self.SaleState.DRAFT
+        if self.sale_stopped_at is not None:
+            return self.SaleState.STOPPED
+        if now < self.sales_open_at:
+            return self.SaleState.SOON
+        return self.SaleState.ON_SALE if self.is_on_sale(now) else self.SaleState.OVER
+
+
+class ConcertPrice(models.Model):
+    """What a seat of a grade costs. The seats that are made from a plan get it; a change of it changes
+    no seat that exists."""
+
+    concert = models.ForeignKey(
+        Concert, models.CASCADE, related_name="prices", verbose_name=_("concert")
+    )
+    grade = models.CharField(_("grade"), max_length=50)
+    price = models.BigIntegerField(
+        _("price"),
+        help_text=_("In the currency's minor unit."),
+        validators=[MinValueValidator(0), MaxValueValidator(limits.PRICE_MAX)],
+    )
+
+    class Meta:
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
+        constraints = [
+            models.UniqueConstraint(fields=["concert", "grade"], name="price_once"),
+            models.CheckConstraint(
+                condition=Q(price__gte=0, price__lte=limits.PRICE_MAX), name="concert_price"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.concert}, {self.grade}"
 
 
 class Performance(models.Model):

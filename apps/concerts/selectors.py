@@ -3,11 +3,12 @@
 from datetime import date as Date
 from datetime import datetime
 
-from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from apps.concerts.errors import ConcertNotFound, DateNotBookable
 from apps.concerts.models import Concert, Performance, Seat
 from apps.core.limits import ID_MAX
+from apps.core.models import StaffAction
 
 
 def get_concert(concert_id: int) -> Concert:
@@ -60,3 +61,28 @@ def get_bookable_performances(concert: Concert, *, date: Date, now: datetime) ->
     if not performances:
         raise DateNotBookable
     return performances
+
+
+def filter_by_sale_state(
+    concerts: QuerySet[Concert], state: Concert.SaleState, *, now: datetime
+) -> QuerySet[Concert]:
+    """Return those of the concerts whose sale stands so at `now`, as `get_sale_state` says of one."""
+    going = Q(published=True, sale_stopped_at=None)
+    wanted = {
+        Concert.SaleState.DRAFT: Q(published=False),
+        Concert.SaleState.STOPPED: Q(published=True, sale_stopped_at__isnull=False),
+        Concert.SaleState.SOON: going & Q(sales_open_at__gt=now),
+        Concert.SaleState.ON_SALE: going & Q(sales_open_at__lte=now, sales_close_at__gt=now),
+        Concert.SaleState.OVER: going & Q(sales_close_at__lte=now),
+    }
+    return concerts.filter(wanted[state])
+
+
+def was_ever_published(concert: Concert) -> bool:
+    """Say whether customers see the concert, or saw it before staff took it out of their sight."""
+    if concert.published:
+        return True
+    subject = f"{concert._meta.model_name}:{concert.pk}"
+    return StaffAction.objects.filter(
+        subject=subject, action__in=("publish_concert", "unpublish_concert")
+    ).exists()

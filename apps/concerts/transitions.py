@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
 from apps.concerts.concert_file import ConcertEntry, VenueEntry
 from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.concerts.layout import PlannedSeat
@@ -217,6 +219,17 @@ def block_seats(seat_ids: Iterable[int], *, reason: str) -> None:
     Seat.objects.filter(pk__in=seat_ids, blocked=False).update(
         blocked=True, blocked_reason=reason[:longest]
     )
+
+
+def unblock_seats(seat_ids: Iterable[int]) -> None:
+    """Put seats that the caller has locked on sale again."""
+    Seat.objects.filter(pk__in=seat_ids).update(blocked=False, blocked_reason="")
+
+
+def mark_changed(seat_ids: Iterable[int]) -> None:
+    """Let `?since=` tell of seats that the caller has locked: their claims change without a trace in
+    their reservation."""
+    Seat.objects.filter(pk__in=seat_ids).update(blocked=F("blocked"))
 
 
 def delete_seats(seats: Sequence[Seat]) -> None:

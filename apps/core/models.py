@@ -69,7 +69,8 @@ class StaffAction(models.Model):
         ]
         indexes = [
             models.Index(fields=["-at"], name="staff_action_newest"),
-            models.Index(fields=["subject"], name="staff_action_subject"),
+            models.Index(fields=["subject", "-at"], name="staff_action_of_subject"),
+            models.Index(fields=["action", "-at"], name="staff_action_of_kind"),
         ]
 
     def __str__(self) -> str:

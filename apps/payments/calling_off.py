@@ -8,11 +8,11 @@ from datetime import datetime
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from apps.concerts.errors import PerformanceNotFound
 from apps.concerts.models import Performance
 from apps.core.audit import Actor, record_action
 from apps.core.db import lock_row, lock_rows, transaction
 from apps.payments import limits
-from apps.payments.errors import PerformanceNotFound
 from apps.payments.transitions import give_money_back
 from apps.reservations.deadlines import UNPAID
 from apps.reservations.models import Reservation

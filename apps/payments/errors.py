@@ -27,11 +27,3 @@ class ReservationNotCancellable(Conflict):
     code = "reservation_not_cancellable"
     title = _("Cannot be cancelled")
     detail = _("This reservation can no longer be cancelled.")
-
-
-class PerformanceNotFound(Missing):
-    """The performance is unknown."""
-
-    code = "performance_not_found"
-    title = _("Performance not found")
-    detail = _("There is no such performance.")

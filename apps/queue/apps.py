@@ -19,10 +19,11 @@ class QueueConfig(AppConfig):
 def make_main_room(apps: Any = current, **_kwargs: Any) -> None:
     """Make the room `main` after migrating, but not half-way, where the tables are not yet, or no
     longer, what the code expects."""
+    from apps.core.clock import read_clock
     from apps.queue.services import ensure_main_room
 
     if "queue" in apps.all_models and list_columns(apps) == list_columns(current):
-        ensure_main_room()
+        ensure_main_room(now=read_clock())
 
 
 def list_columns(registry: Any) -> set[tuple[str, str]]:

@@ -62,3 +62,19 @@ class WaitingRoomClosed(Conflict):
     code = "waiting_room_closed"
     title = _("Waiting room closed")
     detail = _("This waiting room takes nobody at the moment.")
+
+
+class NotInLine(Conflict):
+    """The place has ended already, by a sweep or by the clock: there is nobody to take out."""
+
+    code = "not_in_line"
+    title = _("Not in line")
+    detail = _("This customer is no longer in line.")
+
+
+class RoomChanged(Conflict):
+    """The room is not as the member of staff saw it."""
+
+    code = "room_changed"
+    title = _("Changed meanwhile")
+    detail = _("Somebody has changed this room meanwhile. Look at it again.")

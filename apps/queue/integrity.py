@@ -42,8 +42,16 @@ SELECT 'waitingroom:' || r.id, 'has ' || inside.people || ' people inside, where
  WHERE inside.people > GREATEST(r.capacity, last.capacity)
 """
 
+_UNRECORDED = """
+SELECT 'queueentry:' || e.id, 'was removed by staff, and nobody recorded who and why', NULL::bigint
+  FROM queue_queueentry e
+ WHERE e.end_reason = 'removed'
+   AND NOT EXISTS (SELECT FROM core_staffaction a WHERE a.subject = 'queueentry:' || e.id)
+"""
+
 CHECKS = (
     Check(invariant=5, sql=_OVERTAKINGS),
     Check(invariant=6, sql=_OVERFULL_TURNS),
     Check(invariant=6, sql=_OVERFULL_ROOMS),
+    Check(invariant=9, sql=_UNRECORDED),
 )

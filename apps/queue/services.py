@@ -46,10 +46,10 @@ class IssuedToken:
     status: LineStatus
 
 
-def ensure_main_room() -> None:
+def ensure_main_room(*, now: datetime) -> None:
     """Make the room `main` from the settings where it does not exist; afterwards it is staff's."""
     with transaction():
-        save_room(slug=MAIN_ROOM, name="Encore", room_limits={})
+        save_room(slug=MAIN_ROOM, name="Encore", room_limits={}, now=now)
 
 
 def issue_token(*, customer_id: int, room_slug: str, now: datetime) -> IssuedToken:

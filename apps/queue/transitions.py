@@ -8,6 +8,7 @@ from django.db.models import Value
 from django.db.transaction import on_commit
 
 from apps.concerts.models import Concert
+from apps.core.audit import Actor, record_action
 from apps.core.db import lock_row
 from apps.queue.admission import fill_free_places
 from apps.queue.ending import write_ends
@@ -20,6 +21,10 @@ from apps.queue.errors import (
 from apps.queue.line import mark_departures
 from apps.queue.models import QueueEntry, WaitingRoom
 from apps.queue.selectors import get_entry, get_line_status
+
+# Who changes a room by loading a concert file, and why.
+CONCERT_FILE = "concert file"
+FILE_REASON = "the concert file was loaded"
 
 
 def require_live(entry: QueueEntry, *, now: datetime) -> None:
@@ -87,11 +92,12 @@ def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime)
         on_commit(lambda: fill_free_places(entry.room_id, now=now), robust=True)
 
 
-def save_room(*, slug: str, name: str, room_limits: Mapping[str, int]) -> str:
+def save_room(*, slug: str, name: str, room_limits: Mapping[str, int], now: datetime) -> str:
     """Make a room, or change the limits of the one that exists; its state and its line stay.
 
-    A new room has the settings' limits where none are given, and only a new one takes `name`. The
-    caller holds a transaction. Return what happened: `made`, `updated` or `unchanged`.
+    A new room has the settings' limits where none are given, and only a new one takes `name`. What is
+    changed is recorded as the concert file's doing. The caller holds a transaction. Return what
+    happened: `made`, `updated` or `unchanged`.
     """
     defaults = {
         "capacity": settings.ROOM_CAPACITY,
@@ -104,7 +110,18 @@ def save_room(*, slug: str, name: str, room_limits: Mapping[str, int]) -> str:
     )
     if made:
         return "made"
-    if all(getattr(room, limit) == value for limit, value in room_limits.items()):
+    room = lock_row(WaitingRoom.objects.filter(pk=room.pk)) or room
+    after = {limit: value for limit, value in room_limits.items() if getattr(room, limit) != value}
+    if not after:
         return "unchanged"
-    WaitingRoom.objects.filter(pk=room.pk).update(**room_limits)
+    record_action(
+        actor=Actor(name=CONCERT_FILE),
+        action="steer_room",
+        subject=room,
+        reason=FILE_REASON,
+        before={limit: getattr(room, limit) for limit in after},
+        after=after,
+        now=now,
+    )
+    WaitingRoom.objects.filter(pk=room.pk).update(**after)
     return "updated"

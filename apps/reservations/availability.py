@@ -132,16 +132,21 @@ def list_changed_seats(
     performances: Sequence[Performance], *, since: Version, now: datetime
 ) -> list[dict[str, Any]]:
     """Return every seat that may have another status than at `since`, with its status now."""
+    seats: list[dict[str, Any]] = []
+    for performance in performances:
+        seats += _read_seats(filter_changed(performance, since=since, now=now), now=now)
+    return seats
+
+
+def filter_changed(performance: Performance, *, since: Version, now: datetime) -> QuerySet[Seat]:
+    """Return every seat of a performance that may have changed since `since`, or have another claim."""
     unseen = Q(changed_in__gte=since.next_xid) | Q(changed_in__in=since.running_xids)
     # A deadline that passes changes a seat without any write.
     lapsed = Q(status__in=UNPAID, expires_at__gt=since.at - CLOCK_SKEW_MAX, expires_at__lte=now)
-    seats: list[dict[str, Any]] = []
-    for performance in performances:
-        reservations = Reservation.objects.filter(unseen | lapsed, performance=performance)
-        lines = ReservationSeat.objects.filter(reservation__in=reservations)
-        changed = Seat.objects.filter(unseen | Q(pk__in=lines.values("seat")))
-        seats += _read_seats(changed.filter(performance=performance), now=now)
-    return seats
+    reservations = Reservation.objects.filter(unseen | lapsed, performance=performance)
+    lines = ReservationSeat.objects.filter(reservation__in=reservations)
+    changed = Seat.objects.filter(unseen | Q(pk__in=lines.values("seat")))
+    return changed.filter(performance=performance)
 
 
 def _read_seats(seats: QuerySet[Seat], *, now: datetime) -> list[dict[str, Any]]:

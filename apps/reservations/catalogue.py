@@ -19,26 +19,21 @@ from apps.concerts.concert_file import (
     Problem,
     RoomReference,
 )
-from apps.concerts.layout import PlannedSeat, plan_seats
-from apps.concerts.models import Concert, Performance, Seat, Venue
+from apps.concerts.layout import plan_seats
+from apps.concerts.models import Concert, Performance, Venue
 from apps.concerts.transitions import (
     SeatComparison,
-    compare_seats,
-    delete_seats,
     ensure_performance,
     ensure_venue,
     find_differences,
-    insert_seats,
     lock_concerts,
     save_concert,
-    update_seats,
-    withdraw_seats,
 )
-from apps.core.db import lock_rows, transaction
+from apps.core.db import transaction
 from apps.core.errors import Busy
 from apps.queue import limits as queue_limits
 from apps.queue.transitions import save_room
-from apps.reservations.models import ReservationSeat
+from apps.reservations.seating import compare_locked, find_taken, write_comparison
 
 
 class RoomEntry(RoomReference):
@@ -173,7 +168,9 @@ class _Load:
         if entry.room is None:
             return
         room_limits = entry.room.model_dump(exclude={"slug"}, exclude_none=True)
-        outcome = save_room(slug=entry.room.slug, name=entry.title, room_limits=room_limits)
+        outcome = save_room(
+            slug=entry.room.slug, name=entry.title, room_limits=room_limits, now=self.now
+        )
         earlier = report.rooms.get(entry.room.slug, "unchanged")
         report.rooms[entry.room.slug] = outcome if earlier == "unchanged" else earlier
 
@@ -217,46 +214,17 @@ class _Load:
         counts: PerformanceReport,
     ) -> None:
         plan = plan_seats(entry, place)
-        comparison = self._compare_locked(performance, plan)
-        taken = set(self._list_lines(performance, live=True))
+        comparison = compare_locked(performance, plan)
+        taken = find_taken(performance, now=self.now)
         problems = list(_find_taken(comparison, taken, entry, place))
         if problems:
             self.problems += problems
             return
-        insert_seats(performance, comparison.new)
-        for seat, planned in comparison.changed:
-            for name, value in find_differences(seat, planned).items():
-                setattr(seat, name, value)
-        update_seats([seat for seat, _planned in comparison.changed])
-        history = set(self._list_lines(performance)) if comparison.missing else set()
-        removed = [seat for seat in comparison.missing if seat.pk not in history]
-        kept = [seat for seat in comparison.missing if seat.pk in history]
-        delete_seats(removed)
-        counts.seats_made = len(comparison.new)
-        counts.seats_changed = len(comparison.changed)
-        counts.seats_removed = len(removed)
-        counts.seats_withdrawn = withdraw_seats(kept, after=plan[-1].position)
-
-    def _compare_locked(self, performance: Performance, plan: list[PlannedSeat]) -> SeatComparison:
-        """Return what is to be done, with every seat that changes or goes locked and read afresh.
-
-        Only then may claims be looked at: whoever holds a seat locks it first.
-        """
-        seats = {seat.pk: seat for seat in Seat.objects.filter(performance=performance)}
-        comparison = compare_seats(seats.values(), plan)
-        touched = [seat for seat, _planned in comparison.changed] + comparison.missing
-        if not touched:
-            return comparison
-        for seat in touched:
-            del seats[seat.pk]
-        locked = lock_rows(Seat.objects.filter(pk__in=[seat.pk for seat in touched]))
-        seats.update((seat.pk, seat) for seat in locked)
-        return compare_seats(seats.values(), plan)
-
-    def _list_lines(self, performance: Performance, *, live: bool = False) -> Iterable[int]:
-        """Return the ids of the performance's seats that were ever claimed, or are claimed now."""
-        lines = ReservationSeat.objects.live(self.now) if live else ReservationSeat.objects.all()
-        return lines.filter(reservation__performance=performance).values_list("seat_id", flat=True)
+        written = write_comparison(performance, comparison, after=plan[-1].position)
+        counts.seats_made = written.made
+        counts.seats_changed = written.changed
+        counts.seats_removed = written.removed
+        counts.seats_withdrawn = written.withdrawn
 
 
 def _room_slug(entry: ConcertEntry[RoomEntry]) -> str:

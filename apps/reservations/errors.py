@@ -74,3 +74,27 @@ class ReservationNotReleasable(Conflict):
     code = "reservation_not_releasable"
     title = _("Cannot be released")
     detail = _("Only a hold or an unpaid reservation whose time is not over can be released.")
+
+
+class ReservationNotMovable(Conflict):
+    """Staff can move what claims its seats, of a performance that takes place; this does not."""
+
+    code = "reservation_not_movable"
+    title = _("Cannot be moved")
+    detail = _("Only a reservation that still has its seats can be moved.")
+
+
+class SeatNotOfReservation(Conflict):
+    """A seat that staff want to move the reservation from is not, or no longer, one of its seats."""
+
+    code = "seat_not_of_reservation"
+    title = _("Not a seat of this reservation")
+    detail = _("The reservation does not have these seats any more. Look again.")
+
+
+class SeatPricesDiffer(Conflict):
+    """The new seats are not as many as the old ones, or do not cost the same, seat for seat."""
+
+    code = "seat_prices_differ"
+    title = _("Other prices")
+    detail = _("Choose as many seats as are moved, each of the same price.")

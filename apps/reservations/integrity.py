@@ -114,16 +114,19 @@ SELECT 'idempotencykey:' || k.id, 'answers with a reservation that is not there:
    AND r.id IS NULL
 """
 
-# What staff end is theirs to account for; of a performance that was called off, once for all.
+# What staff end is theirs to account for; of a performance that was called off, once for all. That it was
+# moved before, or seats of its performance were blocked, accounts for nothing.
 _UNRECORDED = """
 SELECT 'reservation:' || r.id,
        'was ended by staff (' || r.end_cause || '), and nobody recorded who and why', (
        SELECT concert_id FROM concerts_performance p WHERE p.id = r.performance_id)
   FROM reservations_reservation r
  WHERE r.end_cause IN ('staff', 'called_off')
-   AND NOT EXISTS (SELECT FROM core_staffaction a WHERE a.subject = 'reservation:' || r.id)
+   AND NOT EXISTS (SELECT FROM core_staffaction a WHERE a.subject = 'reservation:' || r.id
+                      AND a.action <> 'move_reservation')
    AND (r.end_cause = 'staff' OR NOT EXISTS (
-        SELECT FROM core_staffaction a WHERE a.subject = 'performance:' || r.performance_id))
+        SELECT FROM core_staffaction a WHERE a.subject = 'performance:' || r.performance_id
+           AND a.action = 'call_off_performance'))
 """
 
 CHECKS = (

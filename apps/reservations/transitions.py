@@ -11,6 +11,7 @@ from apps.concerts.models import Concert, Seat
 from apps.concerts.transitions import block_seats
 from apps.core.audit import Actor, clean_reason, record_action
 from apps.core.db import lock_row, lock_rows
+from apps.core.errors import Busy
 from apps.reservations.errors import (
     HoldExpired,
     HoldNotFound,
@@ -36,12 +37,15 @@ def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | 
 def lock_for_staff(reservation_id: int, *, with_seats: bool = False) -> Reservation | None:
     """Lock anybody's reservation for a member of staff, `with_seats` where these are to be withdrawn.
 
-    Seats come first, as the ranks of locks have it; which they are never changes.
+    Seats come first, as the ranks of locks have it. Raise `Busy` where the reservation was moved to
+    other seats before its own lock was had.
     """
-    if with_seats:
-        lines = ReservationSeat.objects.filter(reservation=reservation_id)
-        lock_rows(Seat.objects.filter(pk__in=lines.values("seat")))
-    return lock_row(Reservation.objects.filter(pk=reservation_id))
+    lines = ReservationSeat.objects.filter(reservation=reservation_id)
+    locked = lock_rows(Seat.objects.filter(pk__in=lines.values("seat"))) if with_seats else []
+    reservation = lock_row(Reservation.objects.filter(pk=reservation_id))
+    if with_seats and {seat.pk for seat in locked} != set(lines.values_list("seat", flat=True)):
+        raise Busy
+    return reservation
 
 
 def require_live_hold(hold: Reservation | None, *, now: datetime) -> Reservation:

@@ -85,7 +85,15 @@ class WalletEntry(models.Model):
                 name="wallet_entry_reference",
             ),
         ]
-        indexes = [models.Index(fields=["wallet", "-id"], name="wallet_entry_newest")]
+        indexes = [
+            models.Index(fields=["wallet", "-id"], name="wallet_entry_newest"),
+            # Staff's list of what is rare; charging and paying never write it.
+            models.Index(
+                fields=["kind", "-id"],
+                name="wallet_entry_rare",
+                condition=Q(kind__in=("refund", "adjustment")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"

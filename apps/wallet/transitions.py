@@ -23,6 +23,12 @@ def lock_wallet(*, customer_id: int, now: datetime) -> Wallet:
     return wallet
 
 
+def find_adjustment(reference: str) -> WalletEntry | None:
+    """Return what staff have booked under a reference. The caller holds the wallet's lock."""
+    booked = WalletEntry.objects.filter(kind=WalletEntry.Kind.ADJUSTMENT, reference=reference)
+    return booked.first()
+
+
 def post_entry(
     wallet: Wallet, *, kind: WalletEntry.Kind, amount: int, reference: str, now: datetime
 ) -> WalletEntry:

@@ -14,9 +14,12 @@ from django.db.migrations import RunSQL
 from django.db.migrations.loader import MigrationLoader
 from django.test.utils import CaptureQueriesContext
 
+from apps.concerts.blocking import block_seats_for_staff
+from apps.core.audit import Actor
 from apps.payments.services import cancel_reservation, pay_reservation
 from apps.queue.joining import take_place
 from apps.queue.services import admit_queue, leave_line
+from apps.reservations.moving import move_reservation
 from apps.reservations.services import expire_holds, release_hold, reserve_hold
 from apps.wallet.services import charge_wallet
 from tests.factories import NOW, UserFactory
@@ -245,6 +248,28 @@ def sweep(entry, customer, seats):
     return capture(expire_holds)
 
 
+def block(entry, customer, seats):
+    return capture(
+        block_seats_for_staff,
+        performance_id=seats[0].performance_id,
+        seat_ids=[seat.pk for seat in seats],
+        actor=Actor(name="op"),
+        reason="x",
+    )
+
+
+def move_over(entry, customer, seats):
+    make_hold(UserFactory(), seats[1:3], at=NOW - timedelta(minutes=5))
+    return capture(
+        move_reservation,
+        reservation_id=make_paid(customer, seats[:1]).pk,
+        from_seat_ids=[seats[0].pk],
+        to_seat_ids=[seats[1].pk],
+        actor=Actor(name="op"),
+        reason="x",
+    )
+
+
 def charge(entry, customer, seats):
     charge_wallet(customer_id=customer.pk, amount=1, now=NOW)
     return capture(charge_wallet, customer_id=customer.pk, amount=1)
@@ -273,6 +298,8 @@ def admit(entry, customer, seats):
         (cancel_pending, [RESERVATION]),
         (cancel_paid, [RESERVATION, PAYMENT, WALLET]),
         (sweep, [RESERVATION]),
+        (block, [SEAT]),
+        (move_over, [SEAT, RESERVATION]),
         (charge, [WALLET]),
         (join_again, [ENTRY]),
         (leave, [ENTRY]),

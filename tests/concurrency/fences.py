@@ -37,6 +37,7 @@ PAIRS = {
     ("release by staff", "pay"),
     ("refund by staff", "cancel"),
     ("call off", "pay"),
+    ("adjust by staff", "pay"),
 }
 
 FENCES = (
@@ -98,7 +99,7 @@ FENCES = (
     Fence(
         ("load concerts", "hold"),
         "what is held is neither changed nor removed, and at the price that it has",
-        ("apps.reservations.catalogue.lock_rows", "apps.reservations.services.lock_seats"),
+        ("apps.reservations.seating.lock_rows", "apps.reservations.services.lock_seats"),
         (
             "test_load_concerts.test_the_file_first_and_the_seats_are_gone",
             "test_load_concerts.test_the_file_first_and_the_new_price_is_held",
@@ -108,6 +109,16 @@ FENCES = (
             "test_load_concerts.test_without_the_lock_the_old_price_is_held",
             "test_load_concerts.test_without_the_lock_a_taken_seat_would_be_changed",
         ),
+    ),
+    Fence(
+        ("make seats", "hold"),
+        "what is held keeps its price and its place",
+        ("apps.reservations.seating.lock_rows",),
+        (
+            "test_plan_seats.test_a_hold_first_and_its_seats_keep_their_price",
+            "test_plan_seats.test_the_plan_first_and_the_new_price_is_held",
+        ),
+        ("test_plan_seats.test_without_the_lock_a_taken_seat_would_be_changed",),
     ),
     Fence(
         ("hold", "pay"),
@@ -286,6 +297,86 @@ FENCES = (
             "test_staff.test_refunding_all_and_then_paying",
         ),
         ("test_staff.test_refunding_all_without_locks_takes_the_seats_of_who_is_paying",),
+    ),
+    Fence(
+        ("adjust by staff", "pay"),
+        "no wallet is spent twice",
+        ("apps.wallet.transitions.lock_wallet", "trigger:wallet_entry_posts"),
+        (
+            "test_adjusting.test_adjusting_and_then_paying",
+            "test_adjusting.test_paying_and_then_adjusting",
+        ),
+        (
+            "test_adjusting.test_adjusting_and_then_paying_without_a_lock",
+            "test_adjusting.test_paying_and_then_adjusting_without_a_lock",
+        ),
+    ),
+    Fence(
+        ("adjust by staff", "the same sent again"),
+        "one entry for a form",
+        ("apps.wallet.services.find_adjustment", "index:wallet_entry_once_for_each_reference"),
+        (
+            "test_adjusting.test_the_second_click_waits_and_books_nothing",
+            "test_adjusting.test_many_clicks_at_once_book_once",
+        ),
+        ("test_adjusting.test_the_second_click_without_looking_back_is_refused",),
+    ),
+    Fence(
+        ("block by staff", "hold"),
+        "a seat is blocked while it is free, or for when it is",
+        ("apps.concerts.blocking.lock_rows", "apps.reservations.services.lock_seats"),
+        (
+            "test_staff_seats.test_blocking_and_then_holding",
+            "test_staff_seats.test_holding_and_then_blocking",
+        ),
+        ("test_staff_seats.test_blocking_and_then_holding_without_a_lock",),
+    ),
+    Fence(
+        ("block by staff", "block by staff"),
+        "one record for one blocking",
+        ("apps.concerts.blocking.lock_rows",),
+        (
+            "test_staff_seats.test_a_seat_is_blocked_once_and_recorded_once",
+            "test_staff_seats.test_blocking_in_opposite_order_never_deadlocks",
+        ),
+        ("test_staff_seats.test_a_seat_is_blocked_once_and_recorded_twice_without_a_lock",),
+    ),
+    Fence(
+        ("move by staff", "hold"),
+        "a seat is moved to or held",
+        ("apps.reservations.moving.lock_rows", "apps.reservations.services.lock_seats"),
+        (
+            "test_staff_seats.test_moving_and_then_holding_the_new_seat",
+            "test_staff_seats.test_holding_and_then_moving_to_it",
+        ),
+        ("test_staff_seats.test_holding_and_then_moving_to_it_without_fences",),
+    ),
+    Fence(
+        ("move by staff", "hold"),
+        "a seat is moved to or held, were every lock forgotten",
+        ("index:reservation_seat_claimed_once",),
+        ("test_staff_seats.test_the_index_alone_keeps_a_move_from_a_seat_that_is_held",),
+        ("test_staff_seats.test_holding_and_then_moving_to_it_without_fences",),
+    ),
+    Fence(
+        ("move by staff", "move by staff"),
+        "a reservation is moved from the seats that it has",
+        ("apps.reservations.moving.lock_rows",),
+        (
+            "test_staff_seats.test_two_moves_of_one_reservation",
+            "test_staff_seats.test_two_that_want_each_others_seats_never_deadlock",
+        ),
+        ("test_staff_seats.test_two_moves_of_one_reservation_without_a_lock",),
+    ),
+    Fence(
+        ("move by staff", "release by staff"),
+        "what has ended is not moved",
+        ("apps.reservations.moving.lock_rows",),
+        (
+            "test_staff_seats.test_releasing_and_then_moving",
+            "test_staff_seats.test_moving_and_then_releasing",
+        ),
+        ("test_staff_seats.test_releasing_and_then_moving_without_a_lock",),
     ),
     # Keys
     Fence(
@@ -468,6 +559,61 @@ FENCES = (
         ("apps.queue.opening._DRAW",),
         ("test_opening.test_who_joins_while_the_order_is_drawn_is_behind",),
         ("test_opening.test_who_joins_is_in_front_where_the_drawn_take_new_places",),
+    ),
+    # Staff at the line
+    Fence(
+        ("steer", "steer"),
+        "the record says what a room was, and nobody overwrites what they have not seen",
+        ("apps.queue.steering.lock_row",),
+        (
+            "test_steering.test_two_changes_are_recorded_as_they_followed_one_another",
+            "test_steering.test_who_saw_the_room_as_it_was_before_is_told",
+            "test_steering.test_many_changes_at_once_make_one_chain",
+        ),
+        (
+            "test_steering.test_two_changes_without_a_lock_are_recorded_wrongly",
+            "test_steering.test_who_saw_the_room_as_it_was_before_overwrites_it_without_a_lock",
+        ),
+    ),
+    Fence(
+        ("steer", "join, poll, admit"),
+        "nobody in line waits for staff, nor staff for them",
+        ("apps.queue.steering.lock_row",),
+        (
+            "test_steering.test_nobody_in_line_waits_for_steering",
+            "test_steering.test_steering_does_not_wait_for_an_admission",
+        ),
+        ("test_steering.test_nobody_in_line_waits_for_steering_but_where_it_locks_the_turnstile",),
+    ),
+    Fence(
+        ("remove by staff", "admit"),
+        "nobody enters who was removed, and a place inside is the next one's",
+        ("apps.queue.steering.lock_rows", "apps.queue.admission.lock_head"),
+        (
+            "test_steering.test_removing_and_then_admission",
+            "test_steering.test_admission_and_then_removing",
+        ),
+        (
+            "test_steering.test_removing_and_then_admission_without_a_lock",
+            "test_steering.test_admission_and_then_removing_without_a_lock",
+        ),
+    ),
+    Fence(
+        ("remove by staff", "leave"),
+        "each ends once, for one reason",
+        ("apps.queue.steering.lock_rows", "apps.queue.transitions.lock_entry"),
+        (
+            "test_steering.test_removing_and_then_leaving",
+            "test_steering.test_leaving_and_then_removing",
+        ),
+        ("test_steering.test_leaving_and_then_removing_without_a_lock",),
+    ),
+    Fence(
+        ("remove by staff", "remove by staff"),
+        "it is recorded once",
+        ("apps.queue.steering.lock_rows",),
+        ("test_steering.test_two_removals_are_one",),
+        ("test_steering.test_two_removals_without_a_lock_are_two",),
     ),
     # Customers
     Fence(

@@ -7,7 +7,7 @@ import pytest
 from apps.concerts.concert_file import ConcertFileError
 from apps.concerts.errors import SeatNotFound
 from apps.concerts.models import Seat
-from apps.reservations import catalogue, services
+from apps.reservations import seating, services
 from apps.reservations.catalogue import load_concerts, parse_concerts
 from apps.reservations.models import Reservation, ReservationSeat
 from tests.concurrency.racing import overlap, race, take_locks_away
@@ -79,7 +79,7 @@ def test_without_the_lock_the_old_price_is_held(last_row, entry, monkeypatch):
 
 
 def test_without_the_lock_a_taken_seat_would_be_changed(last_row, entry, monkeypatch):
-    take_locks_away(monkeypatch, catalogue)
+    take_locks_away(monkeypatch, seating)
     came = overlap(lambda: hold(entry, last_row), lambda: load(price=200))
     assert came.second.concerts[0].seats_changed == 6
     assert set(ReservationSeat.objects.values_list("price", flat=True)) == {100}

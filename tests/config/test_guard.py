@@ -5,6 +5,8 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
@@ -322,24 +324,50 @@ class TestAdmin:
 
 
 class TestFrontPage:
-    def page(self, client):
-        return client.get(reverse("admin:index")).content.decode()
+    def figures(self, client):
+        cache.clear()
+        return client.get(reverse("admin:index")).context["figures"]
 
     def test_it_says_that_the_guard_never_ran(self, admin_client):
-        assert "없음" in self.page(admin_client)
+        assert self.figures(admin_client)["guard"] == {
+            "ran_at": None,
+            "broken": 0,
+            "url": reverse("admin:core_integrityfinding_changelist") + "?gone_at__isempty=1",
+            "findings": [],
+            "stopped": [],
+        }
 
     def test_it_shows_what_is_broken_and_whose_sale_is_stopped(self, admin_client, held):
         spoil(held)
         run()
-        page = self.page(admin_client)
-        assert f"reservation:{held.pk}" in page
-        assert "costs 10001, but its seats 10000" in page
-        assert reverse("admin:concerts_concert_change", args=[held.performance.concert_id]) in page
-        assert "없음" not in page.split('id="content-main"')[0]
+        shown = self.figures(admin_client)["guard"]
+        assert (shown["ran_at"], shown["broken"]) == (NOW.isoformat(), 1)
+        (finding,) = shown["findings"]
+        assert (finding["invariant"], finding["subject"]) == (1, f"reservation:{held.pk}")
+        assert finding["detail"] == "costs 10001, but its seats 10000"
+        assert admin_client.get(finding["url"]).status_code == 200
+        (stopped,) = shown["stopped"]
+        concert = held.performance.concert
+        assert (stopped["id"], stopped["at"]) == (concert.pk, NOW.isoformat())
+        assert stopped["reason"] == f"invariant 1 is broken: reservation:{held.pk}"
+        assert stopped["url"] == reverse("admin:concerts_concert_change", args=[concert.pk])
+
+    def test_the_list_behind_the_link_has_what_is_broken(self, admin_client, held, elsewhere):
+        spoil(held)
+        spoil(elsewhere)
+        run()
+        mend(elsewhere)
+        run(LATER)
+        shown = self.figures(admin_client)["guard"]
+        listed = admin_client.get(shown["url"]).context["cl"].result_list
+        assert [row.subject for row in listed] == [f"reservation:{held.pk}"]
 
     def test_it_shows_it_to_who_may_see_it(self, client):
-        client.force_login(UserFactory(is_staff=True))
-        assert 'id="guard"' not in self.page(client)
+        staff = UserFactory(is_staff=True)
+        staff.user_permissions.add(Permission.objects.get(codename="view_concert"))
+        client.force_login(staff)
+        assert "guard" not in self.figures(client)
+        assert 'id="guard"' not in client.get(reverse("admin:index")).content.decode()
 
 
 def test_an_honest_purchase_is_whole(seats):

@@ -33,9 +33,8 @@ class Stack(Encore):
     """One `manage.py up` whose output goes to a file. Its PostgreSQL keeps what it has confirmed."""
 
     def __init__(self, data_dir: Path, *, log: Path, settings: dict[str, str]) -> None:
-        super().__init__(data_dir)
+        super().__init__(data_dir, settings=settings)
         self.log = log
-        self.settings = settings
 
     def start(self) -> float:
         """Start it and return after how many seconds it was ready."""

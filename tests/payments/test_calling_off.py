@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.concerts.errors import DateNotBookable
+from apps.concerts.errors import DateNotBookable, PerformanceNotFound
 from apps.core.audit import Actor
 from apps.core.errors import InvalidRequest
 from apps.core.models import StaffAction
@@ -17,7 +17,6 @@ from apps.payments.calling_off import (
     end_called_off,
     refund_called_off,
 )
-from apps.payments.errors import PerformanceNotFound
 from apps.payments.models import Payment
 from apps.payments.services import pay_reservation
 from apps.payments.tasks import refund_called_off as task

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from apps.core.audit import Actor
 from apps.queue import services
 from apps.queue.models import QueueEntry, Turn, WaitingRoom
 from apps.queue.pruning import list_old_entries, list_old_turns
+from apps.queue.steering import remove_from_queue
 from tests.factories import NOW, QueueEntryFactory, RoomFactory
 from tests.integrity import enter, look, run_sql, subjects
 
@@ -123,4 +125,19 @@ class TestCapacity:
 
     def test_those_whom_the_clock_has_put_out_are_whole(self, line):
         services.admit_queue(now=at(5_000))
+        assert subjects() == []
+
+
+class TestStaff:
+    @pytest.mark.parametrize("place", [2, 4])
+    def test_who_was_removed_without_a_record(self, line, place):
+        change(line[place], state="ended", ended_at=at(5), ended_turn=99, end_reason="removed")
+        (finding,) = look(9)
+        assert finding.subject == name_of(line[place])
+        assert finding.detail == "was removed by staff, and nobody recorded who and why"
+
+    def test_who_was_removed_with_one_is_whole(self, line):
+        remove_from_queue(
+            entry_id=line[4].pk, actor=Actor(name="terminal: op"), reason="resale", now=at(5)
+        )
         assert subjects() == []

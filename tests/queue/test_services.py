@@ -363,11 +363,11 @@ def test_the_main_room_is_made_from_the_settings_once(settings):
     WaitingRoom.objects.all().delete()
     settings.ROOM_CAPACITY, settings.ROOM_ADMIT_PER_MINUTE = 7, 8
     settings.ROOM_SESSION_SECONDS, settings.ROOM_IDLE_SECONDS = 90, 10
-    services.ensure_main_room()
+    services.ensure_main_room(now=NOW)
     room = WaitingRoom.objects.get(slug="main")
     numbers = (room.capacity, room.admit_per_minute, room.session_seconds, room.idle_seconds)
     assert numbers == (7, 8, 90, 10)
     settings.ROOM_CAPACITY = 9
-    services.ensure_main_room()
+    services.ensure_main_room(now=NOW)
     room.refresh_from_db()
     assert room.capacity == 7

@@ -13,6 +13,7 @@ from apps.concerts.models import Concert, Performance, Seat, Venue
 from apps.concerts.transitions import FILE_BLOCK, WITHDRAWN
 from apps.core.db import rehearsal
 from apps.core.errors import Busy
+from apps.core.models import StaffAction
 from apps.queue.models import Dispenser, Turnstile, WaitingRoom
 from apps.reservations import catalogue
 from apps.reservations.catalogue import load_concerts, parse_concerts
@@ -174,6 +175,11 @@ def test_a_room_is_made_and_changed_but_for_its_line(concert, settings):
     concert["room"] = {"slug": "snow", "capacity": 6}
     other = concert | {"slug": "other", "room": {"slug": "snow", "idle_seconds": 30}}
     assert load(concert, other).rooms == {"snow": "updated"}
+    recorded = StaffAction.objects.filter(action="steer_room").order_by("pk")
+    assert [(action.before, action.after) for action in recorded] == [
+        ({"capacity": 5}, {"capacity": 6}),
+        ({"idle_seconds": settings.ROOM_IDLE_SECONDS}, {"idle_seconds": 30}),
+    ]
     assert WaitingRoom.objects.filter(
         slug="snow", capacity=6, session_seconds=20, idle_seconds=30, **kept
     ).exists()

@@ -50,10 +50,11 @@ def read_command(pid: int) -> str:
 
 
 class Encore:
-    """One `manage.py up` and all that it starts."""
+    """One `manage.py up` and all that it starts, with settings of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, settings: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
+        self.settings = LIMITS if settings is None else settings
         self.port = find_free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.api = f"{self.address}/api/v1"
@@ -62,7 +63,7 @@ class Encore:
     def start(self) -> float:
         """Start it and return after how many seconds it was ready."""
         environment = {name: v for name, v in os.environ.items() if name not in OWN_SETTINGS}
-        environment |= {"DATA_DIR": str(self.data_dir), "PATH": BARE_PATH, **LIMITS}
+        environment |= {"DATA_DIR": str(self.data_dir), "PATH": BARE_PATH, **self.settings}
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", str(self.port)], cwd=ROOT, env=environment

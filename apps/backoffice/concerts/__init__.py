@@ -1,0 +1,1 @@
+"""Concerts and performances with what only the apps above them know: sales, rooms and money."""

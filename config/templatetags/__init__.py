@@ -1,1 +1,0 @@
-"""What templates need beside what views give them."""

@@ -1,0 +1,76 @@
+"""Every list and form of the admin, in both themes: no serious or critical violation."""
+
+import pytest
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from tests.backoffice.rows import make_rows
+from tests.browser.axe import find_violations
+from tests.browser.conftest import PHONE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THEMES = ("light", "dark")
+MODELS = sorted(model._meta.label_lower for model in admin.site._registry)
+# Pages that belong to no model.
+PAGES = ("index", "password_change", "two_step_manage", "two_step_set_up")
+
+
+@pytest.fixture(params=THEMES)
+def open_themed(request, open_admin):
+    """Return a maker of pages of the admin in a theme, in Korean."""
+
+    def make(path, **options):
+        page = open_admin(path, language="ko", color_scheme=request.param, **options)
+        dark = page.evaluate("document.documentElement.classList.contains('dark')")
+        assert dark == (request.param == "dark")
+        return page
+
+    return make
+
+
+def addresses_of(label, row):
+    """Return the addresses of a model's list and forms, as far as a superuser has them."""
+    base = f"admin:{label.replace('.', '_')}"
+    found = [reverse(f"{base}_changelist"), reverse(f"{base}_change", args=[row.pk])]
+    model_admin = admin.site._registry[type(row)]
+    for kind in ("actions_detail", "actions_row"):
+        for name in model_admin._extract_action_names(getattr(model_admin, kind)):
+            try:
+                found.append(reverse(f"{base}_{name}", args=[row.pk]))
+            except NoReverseMatch:
+                continue
+    return [*found, reverse(f"{base}_add"), reverse(f"{base}_delete", args=[row.pk])]
+
+
+@pytest.mark.parametrize("label", MODELS)
+def test_lists_and_forms(open_themed, label):
+    rows = make_rows(at=timezone.now())
+    page = open_themed("/admin/")
+    problems = {}
+    for address in addresses_of(label, rows[label]):
+        answer = page.goto(address)
+        assert answer is not None
+        if answer.status == 403:  # nobody adds or deletes these
+            continue
+        assert answer.status == 200, address
+        page.wait_for_load_state("networkidle")
+        found = find_violations(page)
+        if found:
+            problems[page.url] = found
+    assert problems == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_of_no_model(open_themed, name):
+    page = open_themed(reverse(f"admin:{name}"))
+    page.wait_for_load_state("networkidle")
+    assert find_violations(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_signing_in(open_page, theme):
+    page = open_page(language="ko", viewport=PHONE, color_scheme=theme)
+    page.goto("/admin/login/")
+    assert find_violations(page) == []
