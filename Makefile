@@ -20,9 +20,10 @@ test: $(VENV)/.dev ## Run the whole suite, with databases of its own
 	@$(BIN)/python -m pytest $(ALONE) --cov --cov-append --cov-report=term --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floor.py coverage.json
 
-# Faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
+# Pages and faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
 # seed, and ENCORE_TEST_LONG_SEED repeats it.
-test-long: $(VENV)/.dev ## Inject faults, then try random orders of everything until Ctrl-C
+test-long: $(VENV)/.dev ## Every page, faults, then random orders of everything until Ctrl-C
+	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/browser
 	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/faults
 	@ENCORE_TEST_LONG=1 $(BIN)/python -m pytest tests/stateful
 

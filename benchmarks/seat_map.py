@@ -5,7 +5,6 @@ is dragged to and fro for three seconds by the page itself, a step a frame.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from statistics import median
@@ -14,13 +13,12 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.servers import ROOT, describe_machine, workbench
+from tests.browser.chromium import FLAGS, find_chromium
 
 DATABASE = "seat_map"
 EMAIL, PASSWORD = "bench@encore.example", "a quiet long password"
 VIEWPORT = {"width": 1600, "height": 1000}
 PAN_MS = 3_000
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 
 # Seats in sections of 1,000, five sections abreast; a third is held, reserved, sold or blocked.
 FILL = """
@@ -135,9 +133,7 @@ def main() -> int:
         bench.make_database(DATABASE)
         path = f"/admin/seat-map/{fill(bench.environment(DATABASE), count=options.seats)}/"
         with bench.serve(DATABASE) as address:
-            browser = playwright.chromium.launch(
-                executable_path=next(filter(None, map(shutil.which, CHROMIUM))), args=FLAGS
-            )
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
             print(f"{options.seats:,} seats, Chromium {browser.version}", flush=True)
             page = sign_in(browser, address)
             paints = [measure_first_paint(page, path) for _round in range(options.rounds)]

@@ -4,15 +4,15 @@ The same house, browser and movements as `benchmarks.seat_map`, on the page that
 """
 
 import argparse
-import shutil
 import sys
 from statistics import median
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.seat_map import CHROMIUM, EMAIL, FLAGS, PASSWORD, fill, report_pan
+from benchmarks.seat_map import EMAIL, PASSWORD, fill, report_pan
 from benchmarks.servers import describe_machine, workbench
+from tests.browser.chromium import FLAGS, find_chromium
 
 DATABASE = "storefront_map"
 VIEWPORTS: dict[str, dict[str, Any]] = {
@@ -76,9 +76,7 @@ def main() -> int:
         bench.make_database(DATABASE)
         fill(bench.environment(DATABASE), count=options.seats)
         with bench.serve(DATABASE) as address:
-            browser = playwright.chromium.launch(
-                executable_path=next(filter(None, map(shutil.which, CHROMIUM))), args=FLAGS
-            )
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
             print(f"{options.seats:,} seats, Chromium {browser.version}", flush=True)
             for device in VIEWPORTS:
                 report(browser, address, device, rounds=options.rounds)

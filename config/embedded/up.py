@@ -113,6 +113,7 @@ def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None
     address = f"http://{_reachable_host(options.host)}:{options.port}"
     terminal.say(
         f"\nEncore is running at {address}\n"
+        f"  Shop     {address}/\n"
         f"  API      {address}/api/docs\n"
         f"  Admin    {address}/admin/\n"
         "  Ctrl-C stops\n "

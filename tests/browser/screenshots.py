@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import FLAGS, find_chromium
 from tests.running.encore import BARE_PATH, OWN_SETTINGS, ROOT, Encore, wait_until
@@ -26,8 +26,12 @@ SETTINGS = {"ROOM_CAPACITY": "24", "ROOM_IDLE_SECONDS": "300", "THROTTLE_ENABLED
 CONCERT = "첫눈, 그리고 우리"
 CUSTOMERS = 90
 BALANCE = 1_000_000
+SEATS = 2
 STAFF_EMAIL = "staff@encore.example"
+LANGUAGES = ("ko", "en")
+PASSWORD = "a quiet long password"
 VIEWPORT = {"width": 1360, "height": 860}
+PHONE = {"width": 390, "height": 780}
 
 
 class Buyer:
@@ -99,7 +103,8 @@ def take_pictures(encore: Encore, password: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        for language in ("ko", "en"):
+        shoppers = {language: stand_in_line(browser, encore, language) for language in LANGUAGES}
+        for language in LANGUAGES:
             page = browser.new_page(base_url=encore.address, locale=language, viewport=VIEWPORT)
             page.goto("/admin/login/")
             page.fill("#id_username", STAFF_EMAIL)
@@ -109,7 +114,46 @@ def take_pictures(encore: Encore, password: str) -> None:
             for name, show in SCENES.items():
                 show(page, encore)
                 page.screenshot(path=PICTURES / f"{name}.{language}.png")
+        manage(encore, "room", "main", "open", "--capacity", "500", "--reason", "doors open")
+        for language, page in shoppers.items():
+            buy(page, language)
         browser.close()
+
+
+def stand_in_line(browser: Browser, encore: Encore, language: str) -> Page:
+    """Sign a customer in on a phone, let them join the line, and take the picture of it."""
+    email = f"{language}@encore.example"
+    manage(encore, "create_customer", email, "--password", PASSWORD, "--balance", str(BALANCE))
+    page = browser.new_page(
+        base_url=encore.address, locale=language, viewport=PHONE, device_scale_factor=2
+    )
+    page.goto(f"/sign-in?next=/concerts/{find_concert(encore)['id']}/line")
+    page.fill("#email", email)
+    page.fill("#password", PASSWORD)
+    page.locator("#sign-in button").click()
+    page.wait_for_url("**/line")
+    page.locator("progress").wait_for()
+    page.screenshot(path=PICTURES / f"line.{language}.png")
+    return page
+
+
+def buy(page: Page, language: str) -> None:
+    """Choose two seats once let in, pay for them, and take the pictures on the way."""
+    page.wait_for_url("**/seats*", timeout=60_000)
+    page.locator("#date").select_option(index=1)
+    page.locator("#performance").select_option(index=1)
+    page.get_by_role("application").focus()
+    # Taken seats are passed by.
+    while page.locator("#chosen-list li").count() < SEATS:
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Space")
+    page.screenshot(path=PICTURES / f"seats.{language}.png", full_page=True)
+    page.locator("#hold").click()
+    page.wait_for_url("**/checkout/*")
+    page.locator("#checkout button.primary").click()
+    page.wait_for_url("**/receipts/*")
+    page.locator("#receipt .seats").wait_for()
+    page.screenshot(path=PICTURES / f"receipt.{language}.png")
 
 
 def show_front_page(page: Page, encore: Encore) -> None:
@@ -121,9 +165,11 @@ def show_front_page(page: Page, encore: Encore) -> None:
 
 def show_seat_map(page: Page, encore: Encore) -> None:
     """Open the seat map of the concert's first performance."""
-    concert = find_concert(encore)
-    page.goto(f"/admin/concerts/performance/?concert__id__exact={concert['id']}")
-    page.locator("a[href*='seat-map/']").first.click()
+    page.goto(f"/admin/concerts/performance/?q={CONCERT}")
+    # The newest stand first.
+    link = page.locator("#result_list a[href*='/change/']").last.get_attribute("href")
+    assert link is not None
+    page.goto(f"/admin/seat-map/{link.split('/')[-3]}/")
     page.locator("canvas").first.wait_for()
     page.wait_for_timeout(1_500)
 
@@ -137,6 +183,12 @@ def find_concert(encore: Encore) -> dict[str, Any]:
     return next(concert for concert in concerts if concert["title"] == CONCERT)
 
 
+def has_guard_run(encore: Encore) -> bool:
+    """Say whether the guard has run: before, the front page says that it does not."""
+    metrics = httpx.get(f"{encore.address}/metrics").text
+    return "encore_guard_last_run_timestamp_seconds 0.0" not in metrics
+
+
 def main() -> None:
     """Start an Encore of its own, let the crowd in, take the pictures and stop it."""
     with tempfile.TemporaryDirectory(prefix="encore-pictures-") as name:
@@ -145,6 +197,7 @@ def main() -> None:
         encore.start()
         try:
             wait_until(encore.is_ready, seconds=60, what="ready")
+            wait_until(lambda: has_guard_run(encore), seconds=120, what="the guard's first run")
             send_crowd(encore, folder)
             password = (encore.data_dir / "staff_password").read_text().strip()
             take_pictures(encore, password)

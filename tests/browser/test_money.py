@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from apps.payments.models import Payment
 from tests.browser.axe import find_violations
@@ -142,7 +143,7 @@ def test_a_wallet_is_adjusted_and_the_balance_shown_before(open_admin, house, cu
     page = open_admin(url_of("wallet_wallet", "change", house["paid"].customer_id))
     page.get_by_role("link", name="Adjust the balance").click()
     after = page.locator("#balance-after")
-    assert after.inner_text() == "₩0"
+    expect(after).to_have_text("₩0")
     page.fill("#id_amount", "-1")
     assert (after.inner_text(), after.get_attribute("class")) == ("-₩1", "encore-wrong")
     page.fill("#id_amount", "5,000")

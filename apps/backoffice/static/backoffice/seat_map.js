@@ -1,12 +1,13 @@
 // The live seat map of a performance.
 
+import { Drawing } from "../seating/drawing.js";
+import { findNext } from "../seating/geometry.js";
+import { Input } from "../seating/input.js";
 import { Acts } from "./seat_map_acts.js";
-import { Drawing } from "./seat_map_drawing.js";
-import { Input } from "./seat_map_input.js";
 import { List } from "./seat_map_list.js";
 import { Live } from "./seat_map_live.js";
 import { Panel } from "./seat_map_panel.js";
-import { drawShape, readColours } from "./seat_map_shapes.js";
+import { drawShape, readColours, Skin } from "./seat_map_shapes.js";
 import { SELECTED, Seats } from "./seat_map_state.js";
 import { Words } from "./seat_map_words.js";
 
@@ -20,11 +21,11 @@ const find = (name) => document.getElementById(`seat-map-${name}`);
 const seats = new Seats();
 const words = new Words(seats, setup);
 const canvas = find("canvas");
-const drawing = new Drawing(canvas, seats);
+const drawing = new Drawing(canvas, seats, new Skin(seats));
 const panel = new Panel(root, seats, words, setup);
 const live = new Live(seats, setup.seatsUrl, setup.pollMs, showState);
 const acts = new Acts(root, seats, setup, { onDone: () => live.follow() });
-const input = new Input(canvas, drawing, { onPick: pick, onRectangle: pickAll, onOver: showTip, onKey: useKey });
+const input = new Input(canvas, drawing, { onPick: (i) => pick(i), onRectangle: pickAll, onOver: showTip, onKey: useKey });
 new List(root, seats, { texts: setup.texts, say: words, onPick: pickOne, onPickAll: pickAll, onShow: show });
 let unit = "seat";
 let focusId = 0;
@@ -83,7 +84,7 @@ function useKey(key) {
   if (!seats.count) return false;
   const from = seats.at.get(focusId) ?? -1;
   if (ARROWS[key]) {
-    const next = from < 0 ? 0 : seats.nextTowards(from, ...ARROWS[key]);
+    const next = from < 0 ? 0 : findNext(seats, from, ...ARROWS[key]);
     if (next >= 0) {
       focus(next);
       find("spoken").textContent = words.all(next);
@@ -156,7 +157,10 @@ seats.addEventListener("load", () => {
   if (!seats.count) find("told").textContent = setup.texts.empty;
 });
 seats.addEventListener("change", showCounts);
-new MutationObserver(drawLegend).observe(document.documentElement, { attributeFilter: ["class"] });
+new MutationObserver(() => {
+  drawing.recolour();
+  drawLegend();
+}).observe(document.documentElement, { attributeFilter: ["class"] });
 drawLegend();
 live.follow();
 // For those who measure.

@@ -2,7 +2,7 @@
 
 import { LEAVING, STATE_COUNT } from "./seat_map_state.js";
 
-export const LABELLED_FROM = 26; // CSS pixels: from here on a seat shows its number below its shape
+const LABELLED_FROM = 26; // CSS pixels: from here on a seat shows its number below its shape
 const VARIANTS = 3; // unmarked, selected, leaving
 const KEPT = 64;
 
@@ -56,27 +56,35 @@ export function drawShape(context, state, x, y, size, colours, later = false) {
   }
 }
 
-// Pictures of all seats of one size, as pixels: a frame of 20,000 seats is copying these.
-export class Sprites {
-  constructor() {
+// How the map draws its seats: pictures of all of one size, as pixels, which a frame copies.
+export class Skin {
+  labelledFrom = LABELLED_FROM;
+
+  constructor(seats) {
+    this.seats = seats;
     this.kept = new Map();
   }
 
-  forget() {
+  recolour(element) {
+    this.colours = readColours(element);
     this.kept.clear();
   }
 
-  // Returns for each code (`codeOf`) the pixels of a square of `size` device pixels.
-  ofSize(size, ratio, colours) {
+  codeOf(i) {
+    const { state, blocked, marks } = this.seats;
+    return codeOf(state[i], blocked[i], marks[i]);
+  }
+
+  ofSize(size, ratio) {
     if (!this.kept.has(size)) {
       if (this.kept.size >= KEPT) this.kept.clear();
-      this.kept.set(size, makeSprites(size, ratio, colours));
+      this.kept.set(size, makeSprites(size, ratio, this.colours));
     }
     return this.kept.get(size);
   }
 }
 
-export function codeOf(state, blocked, mark) {
+function codeOf(state, blocked, mark) {
   return (mark * 2 + (blocked && state !== STATE_COUNT - 1 ? 1 : 0)) * STATE_COUNT + state;
 }
 

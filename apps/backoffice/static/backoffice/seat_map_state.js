@@ -142,33 +142,4 @@ export class Seats extends EventTarget {
     this.marks.fill(0);
     this.dispatchEvent(new Event("change"));
   }
-
-  // The distance between neighbours: the median in the rows, so that a few odd places do not count.
-  pitch() {
-    const gaps = [];
-    for (let i = 1; i < this.count; i++) {
-      if (this.row[i] !== this.row[i - 1] || this.section[i] !== this.section[i - 1]) continue;
-      const gap = Math.hypot(this.xs[i] - this.xs[i - 1], this.ys[i] - this.ys[i - 1]);
-      if (gap > 0) gaps.push(gap);
-    }
-    gaps.sort((a, b) => a - b);
-    return gaps.length ? gaps[gaps.length >> 1] : 1;
-  }
-
-  // The nearest seat in a direction, which prefers what is straight ahead; -1 where none is.
-  nextTowards(from, dx, dy) {
-    let best = -1;
-    let least = Infinity;
-    for (let i = 0; i < this.count; i++) {
-      const along = (this.xs[i] - this.xs[from]) * dx + (this.ys[i] - this.ys[from]) * dy;
-      if (along <= 1e-9) continue;
-      const across = Math.abs((this.xs[i] - this.xs[from]) * dy) + Math.abs((this.ys[i] - this.ys[from]) * dx);
-      const cost = along + across * 2.5;
-      if (cost < least) {
-        least = cost;
-        best = i;
-      }
-    }
-    return best;
-  }
 }
