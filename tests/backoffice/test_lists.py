@@ -37,6 +37,7 @@ NUMBERED = ("accounts_user", "concerts_venue", "concerts_concert", "concerts_per
 # Lists of what customers have.
 BIG_LISTS = (
     "payments.payment",
+    "queue.queueentry",
     "reservations.reservation",
     "wallet.wallet",
     "wallet.walletentry",

@@ -265,3 +265,7 @@ def test_everybody_can_use_these_pages(shop, scheme):
         page.goto(address)
         page.wait_for_load_state("networkidle")
         assert find_violations(page) == []
+    page.goto(shopper.address)
+    page.get_by_role("button", name="Top up and pay").click()
+    page.get_by_text("Booked").wait_for()
+    assert find_violations(page) == []

@@ -161,6 +161,44 @@ def test_from_the_concert_to_the_receipt(
     assert {line.seat.number for line in payment.reservation.lines.all()} == {"2", "3"}
 
 
+def test_reload_and_back_at_every_step(open_page, performance):
+    page = open_page()
+    customer = make_customer(balance=100_000)
+    sign_in(page, customer)
+    concert = f"/concerts/{performance.concert_id}"
+    page.get_by_role("link", name=TITLE).click()
+    page.reload()
+    page.get_by_role("link", name="Book seats").click()
+    page.wait_for_url(f"**{concert}/seats*")
+    number = QueueEntry.objects.get().number
+    page.reload()
+    page.go_back()
+    page.get_by_role("link", name="Book seats").wait_for()
+    page.go_forward()
+    tap(page, seat_of(performance, 1, 2))
+    wait_for_chosen(page, 1)
+    page.reload()
+    wait_for_chosen(page, 1)
+    page.get_by_role("button", name="Hold these seats").click()
+    page.wait_for_url("**/checkout/*")
+    checkout = page.url
+    page.go_back()
+    page.get_by_role("link", name=re.compile("A, row 1, seat 2|Pay")).first.wait_for()
+    page.go_forward()
+    page.wait_for_url(checkout)
+    page.reload()
+    page.get_by_role("button", name="Pay ₩10,000").click()
+    page.wait_for_url("**/receipts/*")
+    page.go_back()
+    page.wait_for_url(f"**{concert}/seats*")
+    page.go_forward()
+    page.get_by_text("Booked").wait_for()
+    page.goto(checkout)
+    page.wait_for_url("**/receipts/*")
+    assert QueueEntry.objects.get().number == number
+    assert Payment.objects.count() == Reservation.objects.count() == 1
+
+
 def test_the_keyboard_alone_is_enough(open_page, performance):
     customer = make_customer(balance=100_000)
     page = open_page()
