@@ -12,13 +12,15 @@ help: ## List the targets
 run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
 	@$(BIN)/python manage.py up --stop-with-parent
 
-# What starts a whole Encore, and what measures time, runs by itself at the end.
+# What starts a whole Encore, and what measures time, runs by itself.
 ALONE := tests/faults tests/live tests/running
+TWO := --numprocesses 2 -m "not slow"
 
 test: $(VENV)/.dev ## Run the whole suite, with databases of its own
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ALONE:%=--ignore=%) --cov --cov-report=
+	@$(BIN)/python -m pytest $(TWO) --dist loadfile $(ALONE:%=--ignore=%) --ignore=tests/browser --cov --cov-report=
 	@$(BIN)/python -m pytest $(ALONE) --cov --cov-append --cov-report=term --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floor.py coverage.json
+	@$(BIN)/python -m pytest $(TWO) --dist worksteal tests/browser
 
 # Pages and faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
 # seed, and ENCORE_TEST_LONG_SEED repeats it.

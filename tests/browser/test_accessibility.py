@@ -1,5 +1,5 @@
-"""Every list and form of the admin: no serious or critical violation. In the dark theme, which differs in
-colours alone, some of them; `make test-long` tries all."""
+"""Every list and form of the admin: no serious or critical violation. The pages of its actions, and the dark
+theme, which differs in colours alone, for some models; `make test-long` tries all."""
 
 import os
 
@@ -38,7 +38,12 @@ def open_themed(open_admin):
 def addresses_of(label, row):
     """Return the addresses of a model's list and forms, as far as a superuser has them."""
     base = f"admin:{label.replace('.', '_')}"
-    found = [reverse(f"{base}_changelist"), reverse(f"{base}_change", args=[row.pk])]
+    found = [
+        reverse(f"{base}_{kind}", args=of)
+        for kind, of in (("changelist", ()), ("add", ()), ("change", [row.pk]))
+    ]
+    if not LONG and label not in IN_THE_DARK:
+        return found
     model_admin = admin.site._registry[type(row)]
     for kind in ("actions_detail", "actions_row"):
         for name in model_admin._extract_action_names(getattr(model_admin, kind)):
@@ -46,7 +51,7 @@ def addresses_of(label, row):
                 found.append(reverse(f"{base}_{name}", args=[row.pk]))
             except NoReverseMatch:
                 continue
-    return [*found, reverse(f"{base}_add"), reverse(f"{base}_delete", args=[row.pk])]
+    return [*found, reverse(f"{base}_delete", args=[row.pk])]
 
 
 @pytest.mark.parametrize(

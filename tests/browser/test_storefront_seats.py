@@ -508,6 +508,7 @@ def test_who_let_too_many_holds_run_out_is_told(shop, performance, settings):
 def test_the_list_has_every_row_and_is_remembered(shop, performance):
     page = shop(viewport=PHONE, language="ko")
     page.get_by_role("button", name="목록", exact=True).click()
+    page.get_by_role("group", name="A 구역 1열").wait_for()
     page.get_by_role("button", name="다음 열").click()
     page.get_by_role("group", name="A 구역 2열").wait_for()
     page.get_by_role("button", name="A 2열 3번").click()

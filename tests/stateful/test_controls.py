@@ -112,18 +112,22 @@ def answer_any_body(patch):
     patch.setattr(idempotency, "digest_request", lambda request: b"same")
 
 
+# These need some ten seconds or more until an order of steps shows them.
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("take_away", "only"),
     [
         (forget_deadlines_in_lists, (*BUYING, "wait_until")),
         (forget_deadlines, (*BUYING, "wait_until")),
-        (be_late_by_a_microsecond, (*BUYING, "wait_until")),
-        (forget_the_limit, BUYING),
-        (forgive_lapses, ("join", "hold", "wait_until")),
+        pytest.param(be_late_by_a_microsecond, (*BUYING, "wait_until"), marks=SLOW),
+        pytest.param(forget_the_limit, BUYING, marks=SLOW),
+        pytest.param(forgive_lapses, ("join", "hold", "wait_until"), marks=SLOW),
         (count_no_holds_of_ones_own, BUYING),
         (take_no_money, BUYING),
-        (give_no_money_back, (*BUYING, "cancel")),
-        (forget_the_cut_off, (*BUYING, "cancel", "leap")),
+        pytest.param(give_no_money_back, (*BUYING, "cancel"), marks=SLOW),
+        pytest.param(forget_the_cut_off, (*BUYING, "cancel", "leap"), marks=SLOW),
         (keep_the_token, BUYING),
         (move_the_deadline, (*BUYING, "wait")),
         (let_the_last_in, WAITING),
