@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  written, never read
+
+# Written here, never read.
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
 
 from django.utils.translation import gettext as _
 
