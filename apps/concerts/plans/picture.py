@@ -3,9 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
-
-# Written here, never read.
-from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  # written here, never read
 
 from django.utils.translation import gettext as _
 
