@@ -1,21 +1,33 @@
--- Asks with each line of a file in turn: "access token", then after a blank the queue token, if any.
+-- Asks with each line of a file in turn. A line has, between tabs: an access token, a queue token, an
+-- Idempotency-Key, a path and a body; what is empty or missing is the default or left out.
 local lines = {}
 local at = 0
 local pause_ms = 0
 
+local function split(line)
+    local fields = {}
+    for field in (line .. "\t"):gmatch("([^\t]*)\t") do fields[#fields + 1] = field end
+    return fields
+end
+
+local function present(text) return text and text ~= "" and text or nil end
+
 function init(args)
     local method, path, file = args[1], args[2], args[4]
     pause_ms = tonumber(args[3])
-    if file then
-        for line in io.lines(file) do
-            local access, token = line:match("^(%S+) ?(%S*)$")
-            local headers = { ["Authorization"] = "Bearer " .. access }
-            if token ~= "" then headers["X-Queue-Token"] = token end
-            if method == "POST" then headers["Content-Type"] = "application/json" end
-            lines[#lines + 1] = wrk.format(method, path, headers, method == "POST" and "{}" or nil)
-        end
-    else
+    if not file then
         lines[1] = wrk.format(method, path, {})
+        return
+    end
+    for line in io.lines(file) do
+        local access, token, key, own_path, body = unpack(split(line))
+        local headers = { ["Authorization"] = "Bearer " .. access }
+        headers["X-Queue-Token"] = present(token)
+        headers["Idempotency-Key"] = present(key)
+        headers["If-None-Match"] = os.getenv("IF_NONE_MATCH")
+        if method == "POST" then headers["Content-Type"] = "application/json" end
+        body = present(body) or (method == "POST" and "{}" or nil)
+        lines[#lines + 1] = wrk.format(method, present(own_path) or path, headers, body)
     end
 end
 

@@ -41,19 +41,21 @@ def make_customers(connection: psycopg.Connection, *, first: int, last: int) -> 
     connection.execute(_CUSTOMERS, {"first": first, "last": last})
 
 
-def fill_line(connection: psycopg.Connection, waiting: int, *, idle_s: int = IDLE_S) -> None:
-    """Put `INSIDE` people into the room `main` and so many into its line.
+def fill_line(
+    connection: psycopg.Connection, waiting: int, *, inside: int = INSIDE, idle_s: int = IDLE_S
+) -> None:
+    """Put people into the room `main`, which then is full, and so many into its line.
 
     The customer of the number `n` has the id `n` and the token `token-n`.
     """
     connection.execute(
         "UPDATE queue_waitingroom SET capacity = %s, idle_seconds = %s, session_seconds = %s",
-        [INSIDE, idle_s, SESSION_S],
+        [inside, idle_s, SESSION_S],
     )
-    last = INSIDE + waiting
+    last = inside + waiting
     make_customers(connection, first=1, last=last)
-    connection.execute(_ENTRIES, {"state": "admitted", "first": 1, "last": INSIDE})
-    connection.execute(_ENTRIES, {"state": "waiting", "first": INSIDE + 1, "last": last})
+    connection.execute(_ENTRIES, {"state": "admitted", "first": 1, "last": inside})
+    connection.execute(_ENTRIES, {"state": "waiting", "first": inside + 1, "last": last})
     for statement in _FINISH.split(";"):
         connection.execute(statement)
 
@@ -64,4 +66,4 @@ def write_tokens(path: Path, numbers: Sequence[int], *, secret_key: str) -> None
     with path.open("w") as file:
         for number in numbers:
             access = jwt.encode({**claims, "sub": str(number)}, secret_key, algorithm="HS256")
-            file.write(f"{access} token-{number}\n")
+            file.write(f"{access}\ttoken-{number}\n")
