@@ -10,15 +10,15 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
 
     try:
         settings.INSTALLED_APPS  # noqa: B018  loads the settings, and with them the environment
     except ImproperlyConfigured as error:
         print(f"Encore cannot start: {error}", file=sys.stderr)
         return 1
-    execute_from_command_line(sys.argv)
-    return 0
+    from config.command_line import run
+
+    return run(sys.argv)
 
 
 if __name__ == "__main__":

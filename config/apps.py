@@ -1,6 +1,7 @@
 """The project as an app: it holds the operators' commands and makes the beat schedules."""
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.db.models.signals import post_migrate
 
 
@@ -11,6 +12,11 @@ class EncoreConfig(AppConfig):
     verbose_name = "Encore"
 
     def ready(self) -> None:
+        if settings.TRACING_ENABLED:
+            from config import tracing
+
+            tracing.start()
+        from config import checks  # noqa: F401  registers the database check
         from config.schedules import ensure_schedules
 
         # Of the app whose tables they are in: Django tells nobody of an app without models.

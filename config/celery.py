@@ -1,11 +1,31 @@
 """The Celery application, configured by the `CELERY_` settings."""
 
 import os
+import re
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging
+from celery.app import utils
+from celery.signals import (
+    before_task_publish,
+    celeryd_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+)
 from django.conf import settings
+
+from apps.core.request_ids import begin_work, current_work, end_work
+
+# Under which a task carries the id of the request that sent it.
+REQUEST_ID = "request_id"
+
+# `celery report` shows every setting, and hides what its name says is secret: with these, addresses that
+# have a password in them too.
+celery_report: Any = utils
+celery_report.HIDDEN_SETTINGS = re.compile(
+    celery_report.HIDDEN_SETTINGS.pattern + "|URL|CONNINFO|CONN_STRING|LOCATION", re.IGNORECASE
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -28,3 +48,23 @@ def wake_by_notification(conf: Any = None, **_kwargs: object) -> None:
 @setup_logging.connect
 def keep_django_logging(**_kwargs: object) -> None:
     """Leave the logging to Django's `LOGGING`: one format for web, worker and beat."""
+
+
+@before_task_publish.connect
+def send_request_id(headers: dict[str, Any], **_kwargs: object) -> None:
+    """Let a task carry the id of the request, task or command that sends it."""
+    if request_id := current_work().request_id:
+        headers[REQUEST_ID] = request_id
+
+
+@task_prerun.connect
+def begin_task(task: Any, task_id: str, **_kwargs: object) -> None:
+    """Name what is logged by the id that the task carries, else, as of beat's, by the task's own."""
+    request_id = task.request.get(REQUEST_ID) or task_id
+    task.request.work = begin_work(request_id=request_id, caller=task.name)
+
+
+@task_postrun.connect
+def end_task(task: Any, **_kwargs: object) -> None:
+    """End what `begin_task` began."""
+    end_work(task.request.work)

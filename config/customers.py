@@ -35,13 +35,15 @@ def make_customer(*, email: str, password: str | None, balance: int, now: dateti
     return customer.pk
 
 
-def make_customers(*, emails: Sequence[str], balance: int, now: datetime) -> CustomerBatch:
+def make_customers(
+    *, emails: Sequence[str], balance: int, now: datetime, rehearsal: str | None = None
+) -> CustomerBatch:
     """Make the customers that do not exist, and a wallet with `balance` for those who have none.
 
-    Without a balance nobody gets a wallet: it is made at first need.
+    Without a balance nobody gets a wallet: it is made at first need. Those of a `rehearsal` go with it.
     """
     with transaction():
-        made = accounts.create_customers(emails=emails)
+        made = accounts.create_customers(emails=emails, rehearsal=rehearsal)
         ids = accounts.lock_customers(emails=emails)
         opened = 0
         if balance:

@@ -45,9 +45,14 @@ class SignIn:
     password: str | None
 
 
+def is_loaded() -> bool:
+    """Say whether nothing of the demo is missing."""
+    return Concert.objects.filter(slug=MADE_LAST).exists()
+
+
 def load_demo(*, password_file: Path, now: datetime) -> bool:
     """Make what is missing of the demo; return whether anything was. The staff password goes to a file."""
-    if Concert.objects.filter(slug=MADE_LAST).exists():
+    if is_loaded():
         return False
     if not User.objects.filter(email=FAN_EMAIL).exists():
         make_customer(email=FAN_EMAIL, password=FAN_PASSWORD, balance=FAN_BALANCE, now=now)

@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from config.network import CACHE_LIMITS
+
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
 # Django's names of what libpq calls otherwise.
@@ -119,13 +121,16 @@ def read_cache(name: str, default: str) -> dict[str, Any]:
     url = read_text(name, default)
     try:
         urlsplit(url).port  # noqa: B018  raises ValueError where it is no number
-        return dict(_env.cache_url_config(url))
+        cache = dict(_env.cache_url_config(url))
     except Exception:
         # django-environ raises KeyError, ValueError and its own types here, by kind of mistake; what
         # they say may hold a password.
         raise ImproperlyConfigured(
             f"{name} must be a cache URL such as redis://host:6379/1 or locmemcache://."
         ) from None
+    if cache["BACKEND"].endswith(".RedisCache"):
+        cache["OPTIONS"] = {**CACHE_LIMITS, **cache.get("OPTIONS", {})}
+    return cache
 
 
 def read_url(name: str, default: str, schemes: Collection[str]) -> str:

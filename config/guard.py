@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from time import perf_counter
 
 from apps.concerts.services import stop_sales
 from apps.core.db import lock_name, snapshot, transaction, try_name
@@ -23,6 +24,7 @@ def guard_integrity(*, now: datetime) -> int | None:
 
     Return how many rows are newly broken; None where another guard is at it, who does the same.
     """
+    began = perf_counter()
     with snapshot() as cursor:
         if not try_name(NAME):
             return None
@@ -33,7 +35,8 @@ def guard_integrity(*, now: datetime) -> int | None:
         # Two that come here one after the other find and write the same once.
         lock_name(f"{NAME}: findings")
         new = write_down(results, now=now)
-        record_heartbeat(name=NAME, now=now)
+        seconds = perf_counter() - began
+        record_heartbeat(name=NAME, now=now, rows=len(new), seconds=seconds)
     return len(new)
 
 

@@ -22,6 +22,15 @@ from config.environment import (
     read_time_zone,
     read_url,
 )
+from config.logs import FORMATS as LOG_FORMATS
+from config.logs import describe_logging
+from config.network import (
+    BROKER_HEARTBEAT_S,
+    DATABASE_LIMITS,
+    SERVER_LIMITS,
+    VISIBILITY_TIMEOUT_S,
+    broker_options,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(read_text("DATA_DIR", str(BASE_DIR / "data"))).resolve()
@@ -111,6 +120,8 @@ PROXY_COUNT = read_integer("PROXY_COUNT", 0, minimum=0, maximum=10)
 STAFF_TWO_STEP = read_choice("STAFF_TWO_STEP", "optional", ("required", "optional"))
 # Whoever reads the metrics shows it; without one they are for this machine alone.
 METRICS_TOKEN = read_text("METRICS_TOKEN")
+# Where the web processes of one machine count requests together; prometheus_client reads it too.
+PROMETHEUS_MULTIPROC_DIR = read_text("PROMETHEUS_MULTIPROC_DIR")
 HTTPS_ONLY = read_flag("HTTPS_ONLY", not DEBUG and not EMBEDDED_DATABASE)
 
 INSTALLED_APPS = [
@@ -146,7 +157,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.request_ids.answer_with_id",
     "config.health.answer_probes",
+    "config.metrics.http.CountRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -197,20 +210,33 @@ if EMBEDDED_DATABASE:
 else:
     _database = read_database("DATABASE_URL")
 
+# A pooler that hands out connections by the transaction, such as PgBouncer, keeps nothing of a session:
+# it takes no `options`, so the limits above are set by the pooler itself or by ALTER ROLE, of which
+# `check --database default` makes sure. `none` is also right for one that hands them out by the session.
+DATABASE_POOLER = read_choice("DATABASE_POOLER", "none", ("none", "transaction"))
+# PgBouncer knows prepared statements from 1.21 on.
+DATABASE_PREPARED_STATEMENTS = read_flag("DATABASE_PREPARED_STATEMENTS", True)
+_session_limits = {
+    "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
+    f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+    # The server's side of it: what a machine that is gone has left open there.
+    + "".join(f" -c {name}={value}" for name, value in SERVER_LIMITS.items())
+}
+
 DATABASES = {
     "default": {
         **_database,
         # Each thread keeps its connection, and there are few: a pool would hand it out and take it
         # back for every request, which is a tenth of what a poll costs.
         "CONN_MAX_AGE": None,
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLER == "transaction",
         "OPTIONS": {
+            **DATABASE_LIMITS,
             **_database.get("OPTIONS", {}),
-            "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
-            f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-            f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
+            **(_session_limits if DATABASE_POOLER == "none" else {}),
             # For the few statements that ask to be prepared; the ORM's never are.
-            "prepare_threshold": 5,
+            "prepare_threshold": 5 if DATABASE_PREPARED_STATEMENTS else None,
         },
     }
 }
@@ -312,7 +338,9 @@ SPECTACULAR_SETTINGS = {
         "Errors are `application/problem+json` (RFC 9457) with a stable `code`. Beside those of each "
         "endpoint, any may answer `not_found` (404: no such address), `method_not_allowed` (405), "
         "`request_too_large` (413), `unsupported_media_type` (415), `too_many_requests` (429), "
-        "`internal_error` (500) and `busy` (503, with `Retry-After`)."
+        "`internal_error` (500) and `busy` (503, with `Retry-After`).\n\n"
+        "Every answer has `X-Request-ID`, by which we find it in our logs: yours where you send one of up "
+        "to 64 letters, digits and `._:=+/-`, else a new one."
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
@@ -336,16 +364,24 @@ SPECTACULAR_SETTINGS = {
 BROKER_IS_PGMQ = not is_set("CELERY_BROKER_URL")
 BROKER_CONNINFO = ""
 CELERY_BROKER_URL = read_url("CELERY_BROKER_URL", "pgmq://localhost", TRANSPORT_ALIASES)
+if BROKER_IS_PGMQ and DATABASE_POOLER == "transaction":
+    raise ImproperlyConfigured(
+        "CELERY_BROKER_URL is missing: with DATABASE_POOLER=transaction PostgreSQL cannot be the "
+        "broker, since LISTEN does not pass such a pooler. Set it to a Redis, Valkey or RabbitMQ."
+    )
 CELERY_TASK_DEFAULT_QUEUE = "encore"
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
 if BROKER_IS_PGMQ:
     if EMBEDDED_DATABASE:
         BROKER_CONNINFO = embedded_postgres.EmbeddedPostgres(DATA_DIR).conninfo(
             embedded_postgres.BROKER_DATABASE_NAME
         )
     else:
-        from psycopg.conninfo import make_conninfo
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-        BROKER_CONNINFO = make_conninfo(read_text("DATABASE_URL"))
+        BROKER_CONNINFO = make_conninfo(
+            "", **{**DATABASE_LIMITS, **conninfo_to_dict(read_text("DATABASE_URL"))}
+        )
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "conn_string": BROKER_CONNINFO,
         "init_extension": False,
@@ -354,9 +390,9 @@ if BROKER_IS_PGMQ:
         "polling_interval": 1,
         "pool_size": 2,
         "pool_timeout": 5,
-        # A killed worker's task is given out again after this many seconds; no sweep runs so long.
-        "visibility_timeout": 300,
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
     }
+CELERY_BROKER_HEARTBEAT = BROKER_HEARTBEAT_S
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
@@ -370,37 +406,18 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.core.reports.ReportFilter"
-LOG_FORMAT = read_choice("LOG_FORMAT", "console", ("console", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "console": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "{asctime}{levelname}{name}{message}",
-            "style": "{",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-    },
-    "filters": {
-        # A 503 is an answer too: who gives it has logged why.
-        "not_busy": {
-            "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", None) != 503,
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        # Django's own handler would write each line twice, and a refusal is an answer, no trouble.
-        "django": {"handlers": [], "propagate": True},
-        "django.request": {"level": "ERROR", "filters": ["not_busy"]},
-        # Beat and the worker would write a line for each of the sweeps every second.
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-        "django_celery_beat.schedulers": {"level": "WARNING"},
-        "pgmq": {"level": "WARNING"},
-    },
-}
+LOG_FORMAT = read_choice("LOG_FORMAT", "console", LOG_FORMATS)
+LOGGING = describe_logging(LOG_FORMAT)
+# Statements that take as long are logged; 0 logs none.
+SLOW_QUERY_MS = read_integer("SLOW_QUERY_MS", 500, minimum=0, maximum=STATEMENT_TIMEOUT_MS)
+# OpenTelemetry's own variables: with an address to send traces to, they are made.
+TRACING_ENABLED = (
+    is_set("OTEL_EXPORTER_OTLP_ENDPOINT") or is_set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+) and read_text("OTEL_SDK_DISABLED").lower() != "true"
+if TRACING_ENABLED:
+    for _name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        read_choice(_name, "http/protobuf", ("http/protobuf",))
+    # Inside the probes, which ask every other second.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("config.health.answer_probes") + 1, "config.tracing.trace_requests"
+    )

@@ -44,7 +44,8 @@ def describe_error(error: DomainError) -> str:
     """Return what an error says to an operator, in one line."""
     if isinstance(error, InvalidRequest):
         return " ".join(
-            f"--{entry['field']}: {entry['detail']}" for entry in error.fields["errors"]
+            f"--{entry['field'].replace('_', '-')}: {entry['detail']}"
+            for entry in error.fields["errors"]
         )
     return str(error.detail)
 

@@ -48,6 +48,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
+    # Whom a rehearsal made, by its name. A trigger refuses to give it to anybody who exists: what is
+    # theirs may be deleted, the ledger included, and nobody else's.
+    rehearsal = models.CharField(max_length=50, null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -71,6 +74,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
             models.Index(fields=["id"], condition=models.Q(is_staff=True), name="user_staff"),
             models.Index(fields=["id"], condition=models.Q(is_active=False), name="user_off"),
+            models.Index(
+                fields=["rehearsal"],
+                condition=models.Q(rehearsal__isnull=False),
+                name="user_rehearsal",
+            ),
         ]
 
     def __str__(self) -> str:

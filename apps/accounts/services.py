@@ -104,12 +104,19 @@ def create_staff(*, email: str, password: str) -> User:
         return User.objects.create_superuser(email, password)
 
 
-def create_customers(*, emails: Sequence[str]) -> int:
-    """Make the customers that do not exist yet, without a password; return how many were new."""
+def create_customers(*, emails: Sequence[str], rehearsal: str | None = None) -> int:
+    """Make the customers that do not exist yet, without a password; return how many were new.
+
+    Those of a `rehearsal` bear its name, and go with it.
+    """
     wanted = [normalise_email(email) for email in emails]
     existing = set(User.objects.filter(email__in=wanted).values_list("email", flat=True))
     no_password = make_password(None)
-    new = [User(email=email, password=no_password) for email in wanted if email not in existing]
+    new = [
+        User(email=email, password=no_password, rehearsal=rehearsal)
+        for email in wanted
+        if email not in existing
+    ]
     # Somebody else may be making the same: then theirs stand.
     User.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)

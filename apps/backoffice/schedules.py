@@ -53,7 +53,7 @@ COLOURS = {ON_TIME: "success", LATE: "danger", OFF: "warning", NEVER: "info"}
 def with_heartbeats(tasks: QuerySet[PeriodicTask]) -> QuerySet[PeriodicTask]:
     """Add `beat_at`: when the task itself last said that it ran, where it does."""
     own_name = Func(OuterRef("task"), Value("."), Value(-1), function="split_part")
-    beats = Heartbeat.objects.filter(name=own_name).values("beat_at")
+    beats = Heartbeat.objects.beaten().filter(name=own_name).values("beat_at")
     return tasks.annotate(beat_at=Subquery(beats)).select_related("interval", "crontab")
 
 

@@ -62,16 +62,24 @@ def plan_seats(performance: PerformanceEntry, place: Place) -> list[PlannedSeat]
         else:
             spots = list(_list_spots(section, section_place))
         blocked = set(section.blocked)
+        # Most sections have none.
+        own = {
+            (seat.row, seat.number): seat
+            for seat in section.seats or ()
+            if seat.grade is not None or seat.price is not None
+        }
         for spot, position in number_spots(spots, after=after):
             after = position
+            seat = own.get((spot.row, spot.number))
+            grade, price = (seat.grade, seat.price) if seat else (None, None)
             planned.append(
                 PlannedSeat(
                     place=spot.place,
                     section=section.name,
                     row=spot.row,
                     number=spot.number,
-                    grade=section.grade,
-                    price=section.price,
+                    grade=section.grade if grade is None else grade,
+                    price=section.price if price is None else price,
                     x=spot.x,
                     y=spot.y,
                     position=position,

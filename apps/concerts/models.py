@@ -163,6 +163,9 @@ class Concert(models.Model):
         _("why the sale was stopped"), max_length=200, blank=True, editable=False
     )
 
+    # The rehearsal that made it and removes it, by its name: it is sold, but on no list.
+    rehearsal = models.CharField(max_length=50, null=True, editable=False)
+
     objects = ConcertQuerySet.as_manager()
 
     class Meta:

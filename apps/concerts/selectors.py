@@ -22,12 +22,16 @@ def get_concert(concert_id: int) -> Concert:
 
 
 def list_concerts() -> QuerySet[Concert]:
-    """Return the published concerts with `first_date`, `last_date`, `price_min` and `price_max`."""
+    """Return the published concerts with `first_date`, `last_date`, `price_min` and `price_max`.
+
+    That of a rehearsal is sold like any other, and shown to nobody.
+    """
     performances = Performance.objects.filter(concert=OuterRef("pk")).values("concert")
     seats = Seat.objects.filter(performance__concert=OuterRef("pk")).values("performance__concert")
     # Subqueries and not joins: a page asks only for its own concerts, not for every seat there is.
     return (
         Concert.objects.published()
+        .filter(rehearsal__isnull=True)
         .select_related("venue")
         .annotate(
             first_date=Subquery(performances.annotate(value=Min("date")).values("value")),

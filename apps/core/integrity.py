@@ -88,6 +88,21 @@ SELECT 'trigger:' || name, 'does not guard ' || tab || ': it is missing, switche
     )
 
 
+def expect_functions(invariant: int, functions: Sequence[tuple[str, str]]) -> Check:
+    """Return the check that each of these functions of triggers (name, MD5 of its source) is as it was
+    written: one with exceptions refuses something even where it has one too many."""
+    wanted = ", ".join(f"('{name}', '{digest}')" for name, digest in functions)
+    return Check(
+        invariant=invariant,
+        sql=f"""
+SELECT 'function:' || name, 'is not as it was written: it may refuse less', NULL::bigint
+  FROM (VALUES {wanted}) AS wanted (name, digest)
+ WHERE NOT EXISTS (SELECT FROM pg_proc f WHERE f.proname = name AND md5(f.prosrc) = digest)
+    OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                WHERE f.proname = name AND md5(f.prosrc) <> digest)""",  # noqa: S608  constants of this code
+    )
+
+
 def expect_constraints(invariant: int, constraints: Sequence[tuple[str, str]]) -> Check:
     """Return the check that each of these constraints and unique indexes (table, name) is in force."""
     wanted = ", ".join(f"('{table}', '{name}')" for table, name in constraints)

@@ -1,5 +1,7 @@
 """What belongs to no single app: answers kept for retries, heartbeats, staff's actions, findings."""
 
+from datetime import UTC, datetime
+
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -29,11 +31,32 @@ class IdempotencyKey(models.Model):
         return self.key
 
 
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    """Queries over heartbeats."""
+
+    def beaten(self) -> "HeartbeatQuerySet":
+        """Return those of sweeps that have finished at least once."""
+        return self.filter(beat_at__gt=Heartbeat.NEVER)
+
+
 class Heartbeat(models.Model):
-    """When a sweep last finished without an error."""
+    """When a sweep last finished without an error, and what its runs came to, for the metrics.
+
+    The figures are counted by the database, so that any number of workers add to the same ones.
+    """
+
+    # `beat_at` of a sweep that has only ever failed.
+    NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
     name = models.CharField(max_length=50, primary_key=True)
-    beat_at = models.DateTimeField()
+    beat_at = models.DateTimeField(default=NEVER)
+    runs = models.BigIntegerField(db_default=0, help_text="Those that failed are counted too.")
+    failures = models.BigIntegerField(db_default=0)
+    rows_touched = models.BigIntegerField(db_default=0)
+    seconds = models.FloatField(db_default=0.0, help_text="Of all runs together.")
+    last_seconds = models.FloatField(db_default=0.0, help_text="Of the last run.")
+
+    objects = HeartbeatQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from apps.core import errors
+from apps.core.db import busy_reason
 from apps.core.limits import BUSY_RETRY_SECONDS
 from apps.core.media import encode_json
 
@@ -99,10 +100,16 @@ def problem_body(
     }
 
 
+class ProblemResponse(HttpResponse):
+    """An answer that tells an error. What was busy is for the metrics; customers are not told."""
+
+    busy_reason: str | None = None
+
+
 def problem_response(error: errors.DomainError) -> HttpResponse:
     """Return the answer that tells `error`."""
     status = status_of(error)
-    response = HttpResponse(
+    response = ProblemResponse(
         encode_json(problem_body(error, error.fields)), status=status, content_type=CONTENT_TYPE
     )
     response["Cache-Control"] = "no-store"
@@ -110,6 +117,7 @@ def problem_response(error: errors.DomainError) -> HttpResponse:
         response["Retry-After"] = str(error.retry_after_seconds)
     elif isinstance(error, errors.Busy):
         response["Retry-After"] = str(BUSY_RETRY_SECONDS)
+        response.busy_reason = busy_reason(error)
     elif isinstance(error, errors.Unauthenticated):
         response["WWW-Authenticate"] = "Bearer"
     return response
@@ -154,7 +162,9 @@ def to_domain_error(error: BaseException) -> errors.DomainError | None:
             return errors.NotFound()
         case OperationalError() | InterfaceError():
             logger.warning("the database did not answer: %s", error)
-            return errors.Busy()
+            busy = errors.Busy()
+            busy.__cause__ = error
+            return busy
     return None
 
 

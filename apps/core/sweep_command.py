@@ -25,9 +25,12 @@ class SweepCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the sweep."""
-        with rehearsal() if options["dry_run"] else nullcontext():
+        dry_run: bool = options["dry_run"]
+        with rehearsal() if dry_run else nullcontext():
             count = run_sweep(self.sweep_name, type(self).sweep)
         if options["json"]:
-            self.stdout.write(json.dumps({"sweep": self.sweep_name, "touched": count}))
+            result = {"sweep": self.sweep_name, "touched": count, "dry_run": dry_run}
+            self.stdout.write(json.dumps(result))
         else:
-            self.stdout.write(f"{self.sweep_name}: {count} rows")
+            told = ", dry run" if dry_run else ""
+            self.stdout.write(f"{self.sweep_name}: {count} rows{told}")

@@ -120,6 +120,7 @@ def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
     finished = max(turnstile.admitted - inside, 0)
     turnstile.admitted = inside + entered
     turnstile.free_places = free - entered
+    turnstile.entered += entered
     return LetIn(entered=entered, finished=finished)
 
 

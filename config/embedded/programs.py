@@ -43,6 +43,7 @@ def web(*, options: Options) -> Program:
         *("--host", options.host, "--port", str(options.port)),
         *("--workers", str(options.web_workers), "--blocking-threads", str(_WEB_THREADS)),
         *("--respawn-failed-workers", "--workers-kill-timeout", "5"),
+        *("--log-config", "config/server_logs.json"),
         "config.wsgi:application",
     )
 
@@ -84,6 +85,11 @@ def beat(*, options: Options) -> Program:
     return replace(program, may_start=database.is_ready, waits_for_good=True)
 
 
+def metrics_folder(options: Options) -> Path:
+    """Return where the web server's processes count their requests together."""
+    return options.data_dir / "metrics"
+
+
 def manage(*arguments: str, options: Options, name: str) -> Program:
     """Return a `manage.py` command with these arguments."""
     return _python(options, name, "manage.py", *arguments)
@@ -106,6 +112,7 @@ def _python(
             **os.environ,
             **options.environment,
             "PORT": str(options.port),
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(options)),
             "PYTHONUNBUFFERED": "1",
             # The worker's ten lines about running as root would bury the rest.
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser:UserWarning",

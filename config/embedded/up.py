@@ -5,6 +5,7 @@ import errno
 import fcntl
 import http.client
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -101,6 +102,8 @@ def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None
     if options.load_demo:
         supervisor.run(programs.manage("load_demo", options=options, name="demo"))
         terminal.say_step("demo data loaded")
+    # What processes counted that are gone is of no use to anybody.
+    shutil.rmtree(programs.metrics_folder(options), ignore_errors=True)
     for program in (programs.web, programs.worker, programs.beat):
         supervisor.start(program(options=options))
     supervisor.wait_until(

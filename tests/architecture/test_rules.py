@@ -93,6 +93,7 @@ def scratch_database(django_db_setup, django_db_blocker):
 def test_migrations_run_from_zero_and_those_in_sql_back_and_forth(scratch_database):
     migrations = list_sql_migrations()
     assert {app for app, _name, _before in migrations} == {
+        "accounts",
         "concerts",
         "core",
         "queue",

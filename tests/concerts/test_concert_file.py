@@ -362,3 +362,18 @@ def test_rows_may_come_in_any_order_and_seats_may_share_a_spot():
     assert [(seat.row, seat.number, seat.position) for seat in planned] == [
         ("1", "1", 9), ("1", "2", 10), ("2", "1", 12),
     ]  # fmt: skip
+
+
+def test_a_seat_may_have_its_own_grade_and_price():
+    seats = [
+        {"row": "1", "number": "1", "x": 0, "y": 0, "grade": "S"},
+        {"row": "1", "number": "2", "x": 1, "y": 0, "price": 0},
+        {"row": "1", "number": "3", "x": 2, "y": 0},
+    ]
+    planned = plan(in_section("seats", [{**seats[0], "price": 7}, *seats[1:]], index=1))[6:]
+    assert [(seat.grade, seat.price) for seat in planned] == [("S", 7), ("R", 0), ("R", 0)]
+    place = "concerts[0].performances[0].sections[1].seats[0]"
+    assert problems_of(in_section("seats", [{**seats[0], "price": -1, "grade": ""}], index=1)) == [
+        f"{place}.grade: should not be blank, is the text “”",
+        f"{place}.price: should be 0 or more, is -1",
+    ]

@@ -42,6 +42,15 @@ def count_free(slug):
     return sum(free.count for free in list_free_seats(shows, now=NOW))
 
 
+def test_a_dry_run_says_what_is_missing_and_makes_nothing(password_file):
+    assert load("--dry-run") == "the demo would be loaded\n"
+    assert json.loads(load("--dry-run", "--json"))["loaded"]
+    assert not User.objects.exists()
+    assert not password_file.parent.exists()
+    load()
+    assert load("--dry-run") == "nothing is missing\n"
+
+
 def test_the_first_start(password_file):
     result = json.loads(load("--json"))
     password = password_file.read_text().strip()
@@ -51,6 +60,7 @@ def test_the_first_start(password_file):
             {"role": "customer", "email": "fan@encore.example", "password": "encore-demo"},
             {"role": "staff", "email": "staff@encore.example", "password": password},
         ],
+        "dry_run": False,
     }
     assert password_file.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in password_file.parent.iterdir()] == ["staff_password"]

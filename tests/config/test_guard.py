@@ -156,7 +156,8 @@ class TestWatching:
         with pytest.raises(ZeroDivisionError):
             tasks.guard_integrity()
         assert "the guard failed" in caplog.text
-        assert not Heartbeat.objects.exists()
+        assert not Heartbeat.objects.beaten().exists()
+        assert Heartbeat.objects.get(name=guard.NAME).failures == 1
 
     def test_the_task_watches(self, clock_at_now, held):
         spoil(held)

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from apps.core.heartbeats import record_heartbeat
-from config import health
+from config import readiness
 from tests.factories import NOW
 
 SWEEPS = ("admit_queue", "expire_queue", "expire_holds", "refund_called_off")
@@ -22,7 +22,7 @@ def fail():
 
 @pytest.fixture
 def all_is_well(db, clock_at_now, monkeypatch):
-    monkeypatch.setitem(health.CHECKS, "broker", lambda: "")
+    monkeypatch.setitem(readiness.CHECKS, "broker", lambda: "")
     for name in SWEEPS:
         record_heartbeat(name=name, now=NOW)
 
@@ -57,7 +57,7 @@ class TestReadyz:
     def test_what_fails_is_named_and_logged_and_not_explained(
         self, client, monkeypatch, caplog, name
     ):
-        monkeypatch.setitem(health.CHECKS, name, fail)
+        monkeypatch.setitem(readiness.CHECKS, name, fail)
         answer = client.get("/readyz")
         body = answer.json()
         assert (answer.status_code, body["status"]) == (503, "not ready")
@@ -99,7 +99,7 @@ class TestReadyz:
 
 def test_postgresql_as_the_broker_is_asked_for_a_connection(settings):
     assert settings.BROKER_IS_PGMQ
-    assert health.check_broker() == ""
+    assert readiness.check_broker() == ""
 
 
 def test_postgresql_as_the_broker_that_refuses_is_told_at_once(settings, tmp_path):
@@ -109,8 +109,8 @@ def test_postgresql_as_the_broker_that_refuses_is_told_at_once(settings, tmp_pat
         settings.BROKER_CONNINFO = f"host={tmp_path} dbname=encore_broker"
         began = time.monotonic()
         with pytest.raises(psycopg.OperationalError, match="refused"):
-            health.check_broker()
-    assert time.monotonic() - began < health.BROKER_TIMEOUT_S
+            readiness.check_broker()
+    assert time.monotonic() - began < readiness.BROKER_TIMEOUT_S
 
 
 def test_another_broker_is_asked_for_a_connection(monkeypatch, settings):
@@ -131,7 +131,7 @@ def test_another_broker_is_asked_for_a_connection(monkeypatch, settings):
         asked.append(connect_timeout)
         return Broker()
 
-    monkeypatch.setattr(health.current_app, "connection_for_write", connect)
-    assert health.check_broker() == ""
+    monkeypatch.setattr(readiness.current_app, "connection_for_write", connect)
+    assert readiness.check_broker() == ""
     timeout_s, limits, closed = asked
     assert (timeout_s, limits, closed) == (2, {"max_retries": 1, "timeout": 2}, "closed")

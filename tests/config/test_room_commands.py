@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -60,6 +61,30 @@ class TestSteering:
         assert told.startswith("main: capacity 500 → 2, admit_per_minute 0 → 600\n")
         assert states(*people) == ["admitted", "admitted", "waiting"]
         assert StaffAction.objects.get().actor == clerk
+
+    def test_times_and_the_opening_change_with_it(self, main):
+        told = run(
+            *("room", "main", "open", "--session-seconds", 900, "--idle-seconds", 30),
+            *("--opens-at", "2026-11-01T20:00", "--reason", "x"),
+        )
+        # By TIME_ZONE, Asia/Seoul.
+        opens_at = datetime(2026, 11, 1, 11, tzinfo=UTC)
+        assert told.splitlines()[0] == (
+            "main: session_seconds 600 → 900, idle_seconds 60 → 30, "
+            "opens_at none → 2026-11-01T20:00:00+09:00"
+        )
+        main.refresh_from_db()
+        assert (main.session_seconds, main.idle_seconds) == (900, 30)
+        assert main.opens_at == opens_at
+        action = StaffAction.objects.get()
+        assert action.before == {"session_seconds": 600, "idle_seconds": 60, "opens_at": None}
+        told = json.loads(
+            run("room", "main", "open", "--opens-at", "none", "--reason", "x", "--json")
+        )
+        assert told["before"] == {"opens_at": "2026-11-01T11:00:00+00:00"}
+        assert told["after"] == {"opens_at": None}
+        main.refresh_from_db()
+        assert main.opens_at is None
 
     def test_a_program_reads_what_was_and_what_will_be(self, main):
         WaitingRoom.objects.update(capacity=1)
@@ -126,6 +151,10 @@ class TestSteering:
             (["main", "open", "--reason", "x", "--capacity", "1000001"], "--capacity must be"),
             (["main", "open", "--reason", "x", "--per-minute=-1"], "--per-minute must be"),
             (["main", "open", "--reason", "x", "--per-minute", "many"], "--per-minute must be"),
+            (["main", "open", "--reason", "x", "--session-seconds", "9"], "--session-seconds must"),
+            (["main", "open", "--reason", "x", "--idle-seconds", "2"], "--idle-seconds must be"),
+            (["main", "open", "--reason", "x", "--opens-at", "soon"], "--opens-at must be a day"),
+            (["main", "open", "--reason", "x", "--opens-at", "2026-10-31"], "--opens-at: "),
             (["main", "pause", "--reason", "x", "--by", "fan@x.example"], "--by must be"),
         ],
     )

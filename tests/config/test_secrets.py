@@ -88,3 +88,11 @@ def test_a_malformed_address_is_told_without_its_password(run, program, name, ur
     written = run(*program, **{name: url})
     assert f"{name} must be a" in written
     assert PASSWORD not in written
+
+
+@pytest.mark.parametrize("broker", [SETTINGS["CELERY_BROKER_URL"], ""], ids=["redis", "pgmq"])
+def test_celerys_report_of_all_settings_tells_no_password(run, broker):
+    written = run(*CELERY, "report", CELERY_BROKER_URL=broker)
+    assert "CELERY_BROKER_URL: '********'" in written
+    assert "ROOM_CAPACITY: 500" in written
+    assert PASSWORD not in written

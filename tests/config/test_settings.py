@@ -100,6 +100,8 @@ def assert_stopped(result, *words):
         ("CURRENCY", "won", "one of KRW, JPY"),
         ("CURRENCY", "krw", "one of KRW, JPY"),
         ("LOG_FORMAT", "xml", "one of console, json"),
+        ("DATABASE_POOLER", "pgbouncer", "one of none, transaction, not 'pgbouncer'"),
+        ("DATABASE_PREPARED_STATEMENTS", "never", "1 or 0, not 'never'"),
         ("TIME_ZONE", "Mars/Olympus", "an IANA time zone such as Asia/Seoul"),
         ("TIME_ZONE", "../etc/passwd", "an IANA time zone"),
         ("CACHE_URL", "memory", "a cache URL such as redis://"),
@@ -259,3 +261,60 @@ def test_the_environment_reaches_the_settings(start):
 def test_every_broker_of_the_manual_has_its_driver(url):
     # A transport refuses to be made where its driver is not installed.
     assert Connection(url).transport.driver_type
+
+
+def database_of(start, **variables):
+    (databases,) = read(start, "DATABASES", **{**DEPLOYED, **variables})
+    return databases["default"]
+
+
+def test_a_pooler_is_told_nothing_that_it_would_not_keep(start):
+    straight = database_of(start)
+    pooled = database_of(
+        start, DATABASE_POOLER="transaction", CELERY_BROKER_URL="redis://broker.example/0"
+    )
+    assert "options" not in pooled["OPTIONS"]
+    assert pooled["DISABLE_SERVER_SIDE_CURSORS"]
+    assert not straight["DISABLE_SERVER_SIDE_CURSORS"]
+    for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        assert f"-c {limit}=" in straight["OPTIONS"]["options"]
+
+
+def test_statements_are_prepared_unless_told_otherwise(start):
+    assert database_of(start)["OPTIONS"]["prepare_threshold"] == 5
+    without = database_of(start, DATABASE_PREPARED_STATEMENTS="0")
+    assert without["OPTIONS"]["prepare_threshold"] is None
+
+
+def test_behind_a_pooler_the_broker_is_another(start):
+    result = start("manage.py", "check", DATABASE_POOLER="transaction", **DEPLOYED)
+    assert_stopped(result, "CELERY_BROKER_URL is missing", "DATABASE_POOLER=transaction")
+
+
+def test_no_wait_for_the_database_is_without_an_end(start):
+    limits = ("connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count")
+    options = database_of(start)["OPTIONS"]
+    assert 0 < options["tcp_user_timeout"] <= 30_000
+    for limit in limits:
+        assert 0 < options[limit] <= 10
+    # Who knows their network better says so in the URL.
+    url = f"{DEPLOYED['DATABASE_URL']}?tcp_user_timeout=60000"
+    assert database_of(start, DATABASE_URL=url)["OPTIONS"]["tcp_user_timeout"] == "60000"
+    (conninfo,) = read(start, "BROKER_CONNINFO", **DEPLOYED)
+    assert "tcp_user_timeout=10000" in conninfo
+    (conninfo,) = read(start, "BROKER_CONNINFO", **{**DEPLOYED, "DATABASE_URL": url})
+    assert "tcp_user_timeout=60000" in conninfo
+
+
+def test_nor_is_one_for_the_cache(start):
+    (caches,) = read(start, "CACHES", CACHE_URL="redis://cache.example:6379/1")
+    assert caches["default"]["OPTIONS"] == {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+
+
+def test_nor_is_one_for_the_broker(start):
+    names = ("CELERY_BROKER_TRANSPORT_OPTIONS", "CELERY_BROKER_HEARTBEAT")
+    redis, _heartbeat = read(start, *names, CELERY_BROKER_URL="redis://broker.example/0")
+    for limit in ("socket_timeout", "socket_connect_timeout", "health_check_interval"):
+        assert 0 < redis[limit] <= 10
+    rabbit, heartbeat = read(start, *names, CELERY_BROKER_URL="amqp://broker.example//")
+    assert (rabbit, 0 < heartbeat <= 30) == ({"confirm_publish": True}, True)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.core.heartbeats import record_heartbeat, silent_sweeps
+from apps.core.heartbeats import record_failure, record_heartbeat, silent_sweeps
 from apps.core.models import Heartbeat
 from tests.factories import NOW
 
@@ -26,6 +26,19 @@ def test_a_later_beat_takes_the_place_of_an_earlier_one():
     record_heartbeat(name="admit_queue", now=NOW)
     record_heartbeat(name="admit_queue", now=NOW + timedelta(seconds=5))
     assert Heartbeat.objects.get().beat_at == NOW + timedelta(seconds=5)
+
+
+def test_who_has_only_failed_is_silent():
+    record_failure(name="admit_queue", seconds=1)
+    record_heartbeat(name="expire_queue", now=NOW)
+    assert silent_after(0) == ["admit_queue"]
+    assert [beat.name for beat in Heartbeat.objects.beaten()] == ["expire_queue"]
+
+
+def test_a_run_is_one_statement(django_assert_num_queries):
+    record_heartbeat(name="admit_queue", now=NOW)
+    with django_assert_num_queries(1):
+        record_heartbeat(name="admit_queue", now=NOW, rows=3, seconds=0.5)
 
 
 @pytest.mark.parametrize(("sweep_seconds", "silence_s"), [(1, 15), (60, 600)])

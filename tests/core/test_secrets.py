@@ -14,8 +14,10 @@ from rest_framework.test import APIClient
 
 from apps.accounts import services as accounts
 from apps.accounts.models import User
+from apps.core.statements import time_statement
 from apps.payments import services as payments
 from apps.queue import services as queue
+from config.logs import JsonLine
 from tests.reservations.support import post_hold, post_payment, post_reservation
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +117,32 @@ def test_refusals_tell_no_secret(log, signed_in):
     signed_in.delete(f"{TOKENS}/current")
     signed_in.get(f"{TOKENS}/current")
     assert_no_secret(log.getvalue(), *signed_in.secrets)
+
+
+@pytest.fixture
+def log_as_configured(settings):
+    """What is logged meanwhile as `LOGGING` has it, every statement being slow."""
+    settings.SLOW_QUERY_MS = 0.000_001
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonLine())
+    logging.getLogger().addHandler(handler)
+    with connection.execute_wrapper(time_statement):
+        yield written
+    logging.getLogger().removeHandler(handler)
+
+
+def test_slow_and_failing_requests_tell_no_secret(log_as_configured, signed_in, seats, monkeypatch):
+    hold_id = post_hold(signed_in, seats[:1], HTTP_IDEMPOTENCY_KEY="k-hold-s3cret").json()["id"]
+    post_reservation(signed_in, hold_id)
+    monkeypatch.setattr(payments, "lock_wallet", break_down)
+    answer = post_payment(signed_in, hold_id, HTTP_IDEMPOTENCY_KEY="k-pay-s3cret")
+    assert answer.status_code == 500
+    sign_in(WRONG)
+    text = log_as_configured.getvalue()
+    assert "slow statement" in text
+    assert "Traceback" in text
+    assert_no_secret(text, *signed_in.secrets, "s3cret", "haneul@encore.example")
 
 
 def divide_by_zero(*_args, **_kwargs):

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.faults.stack import CONCERT
+from tests.faults.concert import CONCERT
 from tests.faults.witness import Call, Kind, Witness
 
 ANSWER_WITHIN_S = 10.0
@@ -32,14 +32,26 @@ class Stopped(Exception):
 
 
 class Buyer:
-    """One customer. `addresses` are the servers to choose from; it may change meanwhile."""
+    """One customer. `addresses` are the servers to choose from; it may change meanwhile.
+
+    Who is `loyal` stays with a server until it gives no answer or a busy one, as a browser does; others
+    choose one for each request.
+    """
 
     def __init__(
-        self, *, access: str, addresses: Sequence[str], witness: Witness, stop: threading.Event
+        self,
+        *,
+        access: str,
+        addresses: Sequence[str],
+        witness: Witness,
+        stop: threading.Event,
+        loyal: bool = False,
     ) -> None:
         claims = access.split(".")[1]
         self.customer_id = int(json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"])
         self.addresses = addresses
+        self.address = ""
+        self.loyal = loyal
         self.witness = witness
         self.stop = stop
         self.random = random.Random(self.customer_id)
@@ -150,6 +162,7 @@ class Buyer:
         )
         self.witness.note_call(call)
         answer = self.send("POST", path, json=body, key=call.key, call=call)
+        call.answered_at = time.monotonic()
         call.status, call.answer = answer.status_code, answer.json()
         call.outcome = "acknowledged" if answer.is_success else "refused"
         return call
@@ -172,11 +185,12 @@ class Buyer:
         while time.monotonic() < deadline:
             if call:
                 call.attempts += 1
-            url = f"{self.random.choice(list(self.addresses))}/api/v1{path}"
+            url = f"{self.choose_address()}/api/v1{path}"
             try:
                 answer = self.http.request(method, url, json=json, headers=headers)
             except httpx.TransportError as error:
                 self.witness.note_error(type(error).__name__)
+                self.address = ""
                 if call and self.random.random() < ABANDONED_SHARE:
                     raise Stopped from error
                 time.sleep(self.random.uniform(0.05, 0.4))
@@ -184,9 +198,16 @@ class Buyer:
             if is_final(answer):
                 return answer
             self.note_trouble(answer)
+            self.address = ""
             time.sleep(float(answer.headers.get("Retry-After", self.random.uniform(0.05, 0.4))))
         self.witness.note_oddity(f"no answer within {PATIENCE_S:.0f} s: {method} {path}")
         raise Stopped
+
+    def choose_address(self) -> str:
+        """Return the server to ask."""
+        if not (self.loyal and self.address in self.addresses):
+            self.address = self.random.choice(list(self.addresses))
+        return self.address
 
     def note_trouble(self, answer: httpx.Response) -> None:
         """Count an answer that asks to come back; only `busy` and a running twin are good reasons."""
@@ -217,14 +238,25 @@ def new_key() -> str:
 class Load:
     """Buyers, each in a thread of its own, from entering the block to leaving it."""
 
-    def __init__(self, *, accesses: list[str], address: str, witness: Witness) -> None:
-        self.addresses = [address]
+    def __init__(
+        self,
+        *,
+        accesses: list[str],
+        addresses: Sequence[str],
+        witness: Witness,
+        loyal: bool = False,
+    ) -> None:
+        self.addresses = list(addresses)
         self.witness = witness
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(
                 target=Buyer(
-                    access=access, addresses=self.addresses, witness=witness, stop=self._stop
+                    access=access,
+                    addresses=self.addresses,
+                    witness=witness,
+                    stop=self._stop,
+                    loyal=loyal,
                 ).run,
                 daemon=True,
             )

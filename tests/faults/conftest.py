@@ -109,7 +109,7 @@ def running(folder: Path, log: Path, form: Form) -> Iterator[tuple[Stack, list[s
 def under_load(stack: Stack, accesses: list[str]) -> Iterator[Campaign]:
     """Let buyers buy while the block injects faults; print the figures at its end."""
     witness = Witness()
-    with Load(accesses=accesses, address=stack.address, witness=witness) as load:
+    with Load(accesses=accesses, addresses=[stack.address], witness=witness) as load:
         campaign = Campaign(stack, load, witness)
         campaign.warm_up()
         try:

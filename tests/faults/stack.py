@@ -1,6 +1,5 @@
 """A whole Encore under `manage.py up`, with what is needed to hurt it and to look into it."""
 
-import json
 import os
 import re
 import subprocess
@@ -15,6 +14,7 @@ import psycopg
 
 from config.embedded.cluster import SUPERUSER
 from config.embedded.postgres import BROKER_DATABASE_NAME, DATABASE_NAME, EmbeddedPostgres
+from tests.faults.concert import prepare
 from tests.running.encore import BARE_PATH, OWN_SETTINGS, ROOT, Encore, wait_until
 
 READY_WITHIN_S = 60.0
@@ -22,8 +22,6 @@ READY_WITHIN_S = 60.0
 DEATH = re.compile(
     r"^encore +\| (\w+) (?:was killed by|exited with) .*; restarting it in", re.MULTILINE
 )
-CONCERT = "faults"
-DATES = 6
 WEB_WORKERS = 2
 # Those that run every second.
 SWEEPS = ["admit_queue", "expire_queue", "expire_holds"]
@@ -128,47 +126,5 @@ class Stack(Encore):
 
     def prepare(self, *, buyers: int, seats_per_date: int) -> list[str]:
         """Put a concert on sale and make its buyers; return their access tokens."""
-        file = self.log.with_name("concert.json")
-        file.write_text(json.dumps(describe_concert(seats_per_date)))
-        tokens = self.log.with_name("tokens.csv")
-        for arguments in (
-            ("load_concerts", str(file)),
-            ("create_customers", str(buyers), "--access-tokens", str(tokens)),
-        ):
-            done = self.manage(*arguments)
-            assert done.returncode == 0, done.stderr
-        return [line.partition(",")[2] for line in tokens.read_text().splitlines()[1:]]
-
-
-def describe_concert(seats_per_date: int) -> dict[str, Any]:
-    """Return the concert file: few seats and a low limit, so that buyers meet over them."""
-    return {
-        "concerts": [
-            {
-                "slug": CONCERT,
-                "title": "Faults",
-                "artist": "Nobody",
-                "venue": {"name": "Hall", "time_zone": "Asia/Seoul"},
-                "sales_open_at": "2020-01-01T00:00:00+09:00",
-                "sales_close_at": "2190-01-01T00:00:00+09:00",
-                "seats_per_customer": 6,
-                "cancel_until_hours": 24,
-                "published": True,
-                "performances": [
-                    {
-                        "starts_at": f"2190-02-{day:02}T19:00:00+09:00",
-                        "sections": [
-                            {
-                                "name": "A",
-                                "grade": "R",
-                                "price": 50_000,
-                                "rows": seats_per_date // 10,
-                                "seats_per_row": 10,
-                            }
-                        ],
-                    }
-                    for day in range(1, DATES + 1)
-                ],
-            }
-        ]
-    }
+        folder = self.log.parent
+        return prepare(self.manage, folder, buyers=buyers, seats_per_date=seats_per_date)

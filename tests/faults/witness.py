@@ -24,6 +24,7 @@ class Call:
     seat_ids: frozenset[int] = frozenset()
     total: int = 0
     first_sent_at: float = field(default_factory=time.monotonic)
+    answered_at: float = 0.0
     attempts: int = 0
     outcome: Outcome = "unknown"
     status: int = 0

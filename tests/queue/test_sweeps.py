@@ -236,7 +236,8 @@ class TestTasks:
         (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert record.getMessage() == f"sweep {name} failed"
         assert "the database is away" in caplog.text
-        assert not Heartbeat.objects.exists()
+        assert not Heartbeat.objects.beaten().exists()
+        assert Heartbeat.objects.get(name=name).failures == 1
         entry.refresh_from_db()
         assert entry.state == "waiting"
         assert getattr(tasks, name)() == 1

@@ -137,7 +137,8 @@ def test_8_3_1_an_error_is_logged_and_the_next_run_goes_on(
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.getMessage() == "sweep expire_holds failed"
     assert "the database went away" in caplog.text
-    assert not Heartbeat.objects.exists()
+    assert not Heartbeat.objects.beaten().exists()
+    assert Heartbeat.objects.get(name="expire_holds").failures == 1
     assert tasks.expire_holds() == 2
 
 
@@ -171,7 +172,11 @@ def test_the_command_says_what_it_did(clock_at_now, seats):
 def test_the_command_speaks_json(clock_at_now, seats):
     make_hold(UserFactory(), seats[:1])
     clock_at_now.now = DEADLINE
-    assert json.loads(sweep("--json")) == {"sweep": "expire_holds", "touched": 1}
+    assert json.loads(sweep("--json")) == {
+        "sweep": "expire_holds",
+        "touched": 1,
+        "dry_run": False,
+    }
 
 
 def test_a_dry_run_counts_and_changes_nothing(clock_at_now, seats):

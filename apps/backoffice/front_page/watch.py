@@ -30,7 +30,7 @@ def read_guard(now: datetime) -> dict[str, Any]:
     """Return when the invariants were last checked, what is broken and whose sale is stopped."""
     findings = list_open_findings()
     stopped = Concert.objects.filter(sale_stopped_at__isnull=False).order_by("-sale_stopped_at")
-    ran_at = Heartbeat.objects.filter(name=GUARD).values_list("beat_at", flat=True).first()
+    ran_at = Heartbeat.objects.beaten().filter(name=GUARD).values_list("beat_at", flat=True).first()
     return {
         "ran_at": ran_at.isoformat() if ran_at else None,
         "broken": findings.count(),
@@ -60,7 +60,7 @@ def read_guard(now: datetime) -> dict[str, Any]:
 
 def read_work(now: datetime) -> dict[str, Any]:
     """Return each kind of scheduled work with its last heartbeat, and whether that is late."""
-    beats = dict(Heartbeat.objects.filter(name__in=WORK).values_list("name", "beat_at"))
+    beats = dict(Heartbeat.objects.beaten().filter(name__in=WORK).values_list("name", "beat_at"))
     schedules = {
         schedule.task.rpartition(".")[2]: schedule
         for schedule in PeriodicTask.objects.select_related("interval")

@@ -77,12 +77,15 @@ class Entry(BaseModel):
 
 
 class SeatEntry(Entry):
-    """A seat of a section with an irregular shape."""
+    """A seat of a section with an irregular shape; of the section's grade and price, unless it has its
+    own."""
 
     row: Line20
     number: Line20
     x: Coordinate
     y: Coordinate
+    grade: Line50 | None = None
+    price: int | None = Field(default=None, ge=0, le=limits.PRICE_MAX)
 
 
 class SectionEntry(Entry):

@@ -118,6 +118,11 @@ class Turnstile(models.Model):
         default=0, help_text="How often people were let in: the room's own clock, which never errs."
     )
     now_serving = models.BigIntegerField(default=0, help_text="The highest place let in so far.")
+    entered = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="People let in so far. Pruning the turns leaves it as it is.",
+    )
     waiting = models.IntegerField(
         default=0,
         help_text="When last counted, less those let in since: below 0 where they had just joined.",

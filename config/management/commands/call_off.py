@@ -17,6 +17,7 @@ from apps.payments.calling_off import (
     count_outstanding,
     end_called_off,
 )
+from config.command_line import STOPPED
 from config.customers import read_number
 from config.staff import add_reason, describe_error, read_actor
 
@@ -71,7 +72,7 @@ class Command(BaseCommand):
                     if outcome and ended % RESERVATIONS_PER_LINE == 0:
                         self.stderr.write(f"{ended:,} of {to_end.unpaid + to_end.paid:,} ended")
             except KeyboardInterrupt:
-                stopped = CommandError("Stopped. Run it again to go on.", returncode=130)
+                stopped = CommandError("Stopped. Run it again to go on.", returncode=STOPPED)
             except Busy:
                 stopped = CommandError("The database is busy. Run it again to go on.")
             except DomainError as error:

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import secrets
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,9 @@ from apps.accounts.tokens import issue_access_token
 from apps.core.clock import read_clock
 from apps.core.db import rehearsal
 from apps.core.errors import Busy
+from config.command_line import FAILED, STOPPED
 from config.customers import CustomerBatch, make_customers, read_balance, read_number
+from config.files import write_whole
 
 COUNT_MAX = 1_000_000
 # Customers of one transaction.
@@ -85,22 +86,24 @@ class Command(BaseCommand):
     def _make_batches(
         self, emails: list[str], balance: int, note_batch: NoteBatch | None, *, dry_run: bool
     ) -> tuple[int, int]:
-        made = opened = 0
-        for start in range(0, len(emails), BATCH):
-            batch = emails[start : start + BATCH]
-            try:
+        made = opened = done = 0
+        try:
+            for start in range(0, len(emails), BATCH):
+                batch = emails[start : start + BATCH]
                 with rehearsal() if dry_run else nullcontext():
                     customers = make_customers(emails=batch, balance=balance, now=read_clock())
-            except Busy:
-                raise CommandError(
-                    f"The database is busy; the first {start:,} are there. Run it again."
-                ) from None
-            made += customers.customers_made
-            opened += customers.wallets_opened
-            if note_batch:
-                note_batch(customers)
-            if len(emails) > BATCH:
-                self.stderr.write(f"{start + len(batch):,} of {len(emails):,}")
+                made += customers.customers_made
+                opened += customers.wallets_opened
+                done += len(batch)
+                if note_batch:
+                    note_batch(customers)
+                if len(emails) > BATCH:
+                    self.stderr.write(f"{done:,} of {len(emails):,}")
+        except (Busy, KeyboardInterrupt) as error:
+            status = STOPPED if isinstance(error, KeyboardInterrupt) else FAILED
+            why = "Stopped" if status == STOPPED else "The database is busy"
+            what = "nothing was written" if dry_run else f"the first {done:,} are there"
+            raise CommandError(f"{why}; {what}. Run it again.", returncode=status) from None
         return made, opened
 
 
@@ -120,21 +123,10 @@ def write_tokens(path: Path) -> Iterator[NoteBatch]:
 
     Only its owner may read it. Raise `CommandError` where it cannot be written.
     """
-    if path.is_dir():
-        raise CommandError(f"{path} is a directory; --access-tokens needs a file.")
-    # Beside its final place, so that a rename puts it there, whole.
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        unfinished.touch(mode=0o600)
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(("email", "access"))
-            yield lambda customers: lines.writerows(
-                (email, issue_access_token(customer_id, lifetime=TOKEN_LIFETIME))
-                for email, customer_id in sorted(customers.ids.items())
-            )
-        unfinished.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with write_whole(path, option="--access-tokens", private=True) as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("email", "access"))
+        yield lambda customers: lines.writerows(
+            (email, issue_access_token(customer_id, lifetime=TOKEN_LIFETIME))
+            for email, customer_id in sorted(customers.ids.items())
+        )

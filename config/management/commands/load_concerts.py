@@ -14,6 +14,7 @@ from apps.core.clock import read_clock
 from apps.core.db import rehearsal
 from apps.core.errors import Busy
 from apps.reservations.catalogue import LoadReport, count_seats, load_concerts, read_concerts
+from config.command_line import STOPPED
 
 # A file with fewer seats is loaded before anybody wonders.
 SILENT_SEATS_MAX = 10_000
@@ -36,19 +37,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load each file by itself, and fail at the end where one could not be loaded."""
-        results = []
-        for index, name in enumerate(options["files"], start=1):
-            if len(options["files"]) > 1:
-                self.stderr.write(f"file {index} of {len(options['files'])}: {name}")
-            result = self._load(name, dry_run=options["dry_run"])
-            results.append(result)
-            if not options["json"]:
-                self._print(result, dry_run=options["dry_run"])
+        files, results = options["files"], []
+        stopped: CommandError | None = None
+        try:
+            for index, name in enumerate(files, start=1):
+                if len(files) > 1:
+                    self.stderr.write(f"file {index} of {len(files)}: {name}")
+                result = self._load(name, dry_run=options["dry_run"])
+                results.append(result)
+                if not options["json"]:
+                    self._print(result, dry_run=options["dry_run"])
+        except KeyboardInterrupt:
+            stopped = CommandError(
+                f"Stopped; {len(files) - len(results)} of {len(files)} files were not loaded. "
+                "Run it again.",
+                returncode=STOPPED,
+            )
         if options["json"]:
             self.stdout.write(
                 json.dumps({"dry_run": options["dry_run"], "files": results}, ensure_ascii=False)
             )
         failed = sum(not result["loaded"] for result in results)
+        if stopped is not None:
+            raise stopped
         if failed:
             raise CommandError(f"{failed} of {len(results)} files could not be loaded.")
 

@@ -3,20 +3,20 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core.clock import read_clock
 from apps.core.errors import Busy
 from apps.core.pruning import delete_in_batches, list_old_keys
 from apps.queue.pruning import list_old_entries, list_old_turns
+from config.command_line import STOPPED
 from config.customers import read_number
+from config.moments import read_moment
 
 BATCH = 1_000
 BATCH_MAX = 10_000
@@ -63,7 +63,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete, and say how much; also where it is stopped half-way."""
         now = read_clock()
-        asked = _read_moment(options["before"], now=now)
+        asked = _read_before(options["before"], now=now)
         batch = read_number(options["batch"], name="--batch", minimum=1, maximum=BATCH_MAX)
         before = min(asked, now - timedelta(hours=settings.IDEMPOTENCY_HOURS))
         if before < asked:
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         try:
             self._prune(counts, before=before, batch=batch, dry_run=options["dry_run"])
         except KeyboardInterrupt:
-            stopped = CommandError("Stopped. Run it again to go on.", returncode=130)
+            stopped = CommandError("Stopped. Run it again to go on.", returncode=STOPPED)
         except Busy:
             stopped = CommandError("The database is busy. Run it again to go on.")
         result = {
@@ -103,20 +103,9 @@ class Command(BaseCommand):
                     self.stderr.write(f"{name.replace('_', ' ')}: {counts[name]:,} deleted")
 
 
-def _read_moment(text: str, *, now: datetime) -> datetime:
-    """Return a day's beginning or a moment that an operator typed. Raise `CommandError` where it is
-    neither, or still to come."""
-    try:
-        day = parse_date(text)
-        moment = datetime.combine(day, time()) if day else parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(
-            f"--before must be a day (2026-10-01) or a moment (2026-10-01T09:00:00Z), not {text!r}."
-        )
-    if timezone.is_naive(moment):
-        moment = timezone.make_aware(moment)
+def _read_before(text: str, *, now: datetime) -> datetime:
+    """Return what an operator typed. Raise `CommandError` where it is still to come."""
+    moment = read_moment(text, name="--before")
     if moment > now:
         raise CommandError(f"--before must not be in the future, as {moment.isoformat()} is.")
     return moment

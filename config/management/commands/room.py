@@ -2,8 +2,10 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -17,6 +19,7 @@ from apps.queue.models import WaitingRoom
 from apps.queue.selectors import get_room
 from apps.queue.steering import RoomChanges, steer_room
 from config.customers import read_number
+from config.moments import read_moment
 from config.staff import add_reason, describe_error, read_actor
 
 STATES = {
@@ -25,6 +28,13 @@ STATES = {
     "drain": WaitingRoom.State.DRAINING,
     "close": WaitingRoom.State.CLOSED,
 }
+NumberName = Literal["capacity", "admit_per_minute", "session_seconds", "idle_seconds"]
+NUMBERS: dict[NumberName, tuple[int, int]] = {
+    "capacity": (1, limits.CAPACITY_MAX),
+    "admit_per_minute": (0, limits.ADMIT_PER_MINUTE_MAX),
+    "session_seconds": (limits.SESSION_SECONDS_MIN, limits.SESSION_SECONDS_MAX),
+    "idle_seconds": (limits.IDLE_SECONDS_MIN, limits.IDLE_SECONDS_MAX),
+}
 
 
 class Command(BaseCommand):
@@ -32,7 +42,7 @@ class Command(BaseCommand):
 
     help = (
         "Open a waiting room, pause it (joins, no entries), drain it (entries, no joins) or close it, "
-        "and change its limits, from now on; the next enter at once. It says how many will enter a "
+        "and change its limits and its opening, from now on; the next enter at once. It says how many will enter a "
         "minute, and when all who wait now are in, as it was and as it is. Running it again changes "
         'nothing. Example: manage.py room main open --capacity 300 --reason "the database is calm" --dry-run'
     )
@@ -44,6 +54,19 @@ class Command(BaseCommand):
         parser.add_argument("--capacity", metavar="N", help="how many may be inside at once")
         parser.add_argument(
             "--per-minute", metavar="N", help="how many may enter a minute; 0 is no limit"
+        )
+        parser.add_argument(
+            "--session-seconds", metavar="N", help="how long somebody may stay inside"
+        )
+        parser.add_argument(
+            "--idle-seconds", metavar="N", help="how long somebody may be silent and keep the place"
+        )
+        parser.add_argument(
+            "--opens-at",
+            metavar="TIME",
+            help="nobody enters before this moment (2026-11-01T10:00:00+09:00, by TIME_ZONE where it "
+            "names none), and then those who came earlier in random order; “none” for a room that is "
+            "open from the first",
         )
         add_reason(parser)
         parser.add_argument("--dry-run", action="store_true", help="forecast, and change nothing")
@@ -77,8 +100,8 @@ class Command(BaseCommand):
         after = forecast(flow, limits_of(steering.room, now=now))
         result = {
             "room": slug,
-            "before": steering.before,
-            "after": steering.after,
+            "before": _write_values(steering.before),
+            "after": _write_values(steering.after),
             "waiting": flow.waiting,
             "inside": flow.inside,
             "forecast_before": _write(before),
@@ -91,18 +114,22 @@ class Command(BaseCommand):
 def _read_changes(options: dict[str, Any]) -> RoomChanges:
     """Return what is to be changed. Raise `CommandError` where a limit is none."""
     changes: RoomChanges = {"state": STATES[options["state"]].value}
-    if options["capacity"] is not None:
-        changes["capacity"] = read_number(
-            options["capacity"], name="--capacity", minimum=1, maximum=limits.CAPACITY_MAX
-        )
-    if options["per_minute"] is not None:
-        changes["admit_per_minute"] = read_number(
-            options["per_minute"],
-            name="--per-minute",
-            minimum=0,
-            maximum=limits.ADMIT_PER_MINUTE_MAX,
-        )
+    for field, (minimum, maximum) in NUMBERS.items():
+        option = "per_minute" if field == "admit_per_minute" else field
+        if (typed := options[option]) is not None:
+            name = f"--{option.replace('_', '-')}"
+            changes[field] = read_number(typed, name=name, minimum=minimum, maximum=maximum)
+    if (typed := options["opens_at"]) is not None:
+        changes["opens_at"] = None if typed == "none" else read_moment(typed, name="--opens-at")
     return changes
+
+
+def _write_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a room as a program reads them."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
 
 
 def _write(told: Forecast) -> dict[str, Any]:
@@ -122,7 +149,8 @@ def _write(told: Forecast) -> dict[str, Any]:
 
 def _describe(result: dict[str, Any]) -> str:
     changed = ", ".join(
-        f"{name} {result['before'][name]} → {value}" for name, value in result["after"].items()
+        f"{name} {_show(result['before'][name])} → {_show(value)}"
+        for name, value in result["after"].items()
     )
     verb = "would change: " if result["dry_run"] and changed else ""
     lines = [
@@ -146,3 +174,7 @@ def _describe_forecast(told: dict[str, Any]) -> str:
         f"minute afterwards, the first after {told['starts_after_seconds']:,} s; all who wait now are "
         f"in after {most}{told['line_empty_after_seconds']:,} s"
     )
+
+
+def _show(value: Any) -> str:
+    return "none" if value is None else str(value)

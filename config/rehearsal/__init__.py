@@ -1,0 +1,1 @@
+"""Rehearsing an on-sale: a throw-away concert, sold through HTTP to throw-away customers."""
