@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 from typing import Any
 
 from celery import Celery
 from celery.app import utils
 from celery.signals import (
+    beat_init,
     before_task_publish,
     celeryd_init,
     setup_logging,
@@ -43,6 +45,17 @@ def wake_by_notification(conf: Any = None, **_kwargs: object) -> None:
     """
     if settings.BROKER_IS_PGMQ:
         conf.broker_transport_options = {**conf.broker_transport_options, "use_notify": True}
+
+
+@beat_init.connect
+def end_at_once(**_kwargs: object) -> None:
+    """End beat as soon as it is told to: it keeps nothing that it would have to write down.
+
+    Celery's own handler saves the schedule, in the middle of whatever beat is doing; where that is a
+    statement, it waits for the connection that it has itself, for good.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_received: os._exit(0))
 
 
 @setup_logging.connect

@@ -2,23 +2,54 @@
 
 from datetime import date as Date
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    DateField,
+    DateTimeField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 
 from apps.concerts.errors import ConcertNotFound, DateNotBookable
 from apps.concerts.models import Concert, Performance, Seat
 from apps.core.limits import ID_MAX
 from apps.core.models import StaffAction
+from apps.core.prepared import Prepared
+
+CONCERT = Prepared(
+    lambda concert_id: Concert.objects.published().filter(pk=concert_id),
+    concert_id=BigIntegerField(),
+)
+
+
+def filter_bookable(concert_id: Any, now: Any) -> QuerySet[Performance]:
+    """Return the performances of a concert that take place and have not begun, by start."""
+    return Performance.objects.filter(
+        concert_id=concert_id, starts_at__gt=now, called_off_at__isnull=True
+    ).order_by("starts_at")
+
+
+BOOKABLE = Prepared(filter_bookable, concert_id=BigIntegerField(), now=DateTimeField())
+BOOKABLE_ON = Prepared(
+    lambda concert_id, now, date: filter_bookable(concert_id, now).filter(date=date),
+    concert_id=BigIntegerField(),
+    now=DateTimeField(),
+    date=DateField(),
+)
 
 
 def get_concert(concert_id: int) -> Concert:
     """Return a published concert. Raise `ConcertNotFound`."""
-    concert = None
-    if concert_id <= ID_MAX:
-        concert = Concert.objects.published().filter(pk=concert_id).first()
-    if concert is None:
+    found = CONCERT.fetch(concert_id=concert_id) if concert_id <= ID_MAX else []
+    if not found:
         raise ConcertNotFound
-    return concert
+    return found[0]
 
 
 def list_concerts() -> QuerySet[Concert]:
@@ -51,12 +82,9 @@ def list_bookable_performances(
     """
     if not concert.is_on_sale(now):
         return []
-    performances = Performance.objects.filter(
-        concert=concert, starts_at__gt=now, called_off_at__isnull=True
-    )
-    if date is not None:
-        performances = performances.filter(date=date)
-    return list(performances.order_by("starts_at"))
+    if date is None:
+        return BOOKABLE.fetch(concert_id=concert.pk, now=now)
+    return BOOKABLE_ON.fetch(concert_id=concert.pk, now=now, date=date)
 
 
 def get_bookable_performances(concert: Concert, *, date: Date, now: datetime) -> list[Performance]:

@@ -1,6 +1,6 @@
 """Transactions and row locks: the only places where either is taken."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -10,10 +10,9 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 from django.db.transaction import atomic, set_rollback
-from psycopg import Cursor
 
 from apps.core.errors import Busy
-from apps.core.statements import run_wrapped
+from apps.core.prepared import Prepared
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -70,23 +69,36 @@ def busy_reason(error: BaseException) -> str:
 
 
 def lock_rows(
-    rows: QuerySet[ModelT], *, limit: int | None = None, skip_locked: bool = False
+    rows: "QuerySet[ModelT] | Prepared[ModelT]",
+    *,
+    limit: int | None = None,
+    skip_locked: bool = False,
+    **values: Any,
 ) -> list[ModelT]:
     """Lock `rows` until the transaction ends and return them as they are now, ordered by primary key.
 
-    Ranks, never taken downwards: turnstile, queue entry, seat, reservation, payment, wallet. The lock is
-    `FOR NO KEY UPDATE`, so rows that refer to these can still be written, and waits no longer than
-    `LOCK_TIMEOUT_MS`. The caller holds a transaction.
+    Of a prepared query set those for these `values`, all of them. Ranks, never taken downwards:
+    turnstile, queue entry, seat, reservation, payment, wallet. The lock is `FOR NO KEY UPDATE`, so rows
+    that refer to these can still be written, and waits no longer than `LOCK_TIMEOUT_MS`. The caller
+    holds a transaction.
     """
-    ordered = rows.order_by("pk").select_for_update(
-        of=("self",), no_key=True, skip_locked=skip_locked
-    )
-    return list(ordered[:limit])
+    asked = _with_free_locks if skip_locked else _with_locks
+    if isinstance(rows, Prepared):
+        return rows.fetch(asked=asked, **values)
+    return list(asked(rows)[:limit])
 
 
-def lock_row(rows: QuerySet[ModelT]) -> ModelT | None:
+def _with_locks(rows: "QuerySet[ModelT]") -> "QuerySet[ModelT]":
+    return rows.order_by("pk").select_for_update(of=("self",), no_key=True)
+
+
+def _with_free_locks(rows: "QuerySet[ModelT]") -> "QuerySet[ModelT]":
+    return rows.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)
+
+
+def lock_row(rows: "QuerySet[ModelT] | Prepared[ModelT]", **values: Any) -> ModelT | None:
     """Lock the one row of `rows` as `lock_rows` does; None where there is none."""
-    return next(iter(lock_rows(rows)), None)
+    return next(iter(lock_rows(rows, **values)), None)
 
 
 def lock_name(name: str) -> None:
@@ -123,30 +135,3 @@ def rehearsal() -> Iterator[None]:
     with atomic():
         yield
         set_rollback(True)
-
-
-def fetch_prepared(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a hot statement, which the server parses and plans once a connection.
-
-    `%s` marks a parameter. Django's own cursor would send the text with its values in it each time, to
-    be planned each time, and get text back: in binary alone a poll's row costs 25 µs instead of 41.
-    """
-    with connection.wrap_database_errors:
-        return _run_prepared(sql, parameters, binary=True).fetchall()
-
-
-def execute_prepared(sql: str, parameters: Sequence[Any]) -> int:
-    """Run a hot statement as `fetch_prepared` does; return how many rows it touched."""
-    with connection.wrap_database_errors:
-        return _run_prepared(sql, parameters, binary=False).rowcount
-
-
-def _run_prepared(sql: str, parameters: Sequence[Any], *, binary: bool) -> Cursor:
-    connection.ensure_connection()
-    cursor = Cursor(connection.connection)
-
-    def execute(sql: str, parameters: Any, _many: bool, _context: dict[str, Any]) -> None:
-        cursor.execute(sql, parameters, prepare=True, binary=binary)
-
-    run_wrapped(connection, execute, sql, parameters)
-    return cursor

@@ -8,25 +8,31 @@ from typing import Any, cast
 
 import orjson
 from django.conf import settings
-from django.db import connection
+from django.db.models import BigIntegerField, CharField
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from apps.core.db import transaction
 from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidRequest
 from apps.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
 from apps.core.media import encode_json
 from apps.core.models import IdempotencyKey
+from apps.core.prepared import Prepared, fetch_prepared, insert_row
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
+KEPT = Prepared(
+    lambda customer_id, key: IdempotencyKey.objects.filter(customer_id=customer_id, key=key),
+    customer_id=BigIntegerField(),
+    key=CharField(),
+)
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
 def answer_once(
     request: Request, *, now: datetime, status: int, act: Callable[[], Any]
-) -> Response:
+) -> HttpResponse:
     """Answer `status` with what `act` returns, once for each key: a repetition gets the kept answer.
 
     `act` runs in one transaction with the keeping of its answer; an error keeps nothing, so the same
@@ -38,29 +44,34 @@ def answer_once(
     digest = digest_request(request)
     with transaction():
         if key is None:
-            return Response(act(), status=status)
+            return answer_json(encode_json(act()), status=status)
         customer_id = cast(int, request.user.pk)
         lock_key(customer_id=customer_id, key=key)
-        kept = IdempotencyKey.objects.filter(customer_id=customer_id, key=key).first()
+        kept = next(iter(KEPT.fetch(customer_id=customer_id, key=key)), None)
         if kept and kept.created_at > now - timedelta(hours=settings.IDEMPOTENCY_HOURS):
             if bytes(kept.request_digest) != digest:
                 raise IdempotencyKeyReused
-            return Response(
-                orjson.loads(kept.body), status=kept.status, headers={REPLAYED_HEADER: "true"}
-            )
-        answer = act()
-        IdempotencyKey.objects.update_or_create(
+            return answer_json(kept.body, status=kept.status, headers={REPLAYED_HEADER: "true"})
+        body = encode_json(act()).decode()
+        kept = IdempotencyKey(
             customer_id=customer_id,
             key=key,
-            defaults={
-                "request_digest": digest,
-                "path": request.path,
-                "status": status,
-                "body": encode_json(answer).decode(),
-                "created_at": now,
-            },
+            request_digest=digest,
+            path=request.path,
+            status=status,
+            body=body,
+            created_at=now,
         )
-    return Response(answer, status=status)
+        # One that is forgotten by now acts anew.
+        insert_row(kept, in_place_of=("customer_id", "key"))
+    return answer_json(body, status=status)
+
+
+def answer_json(
+    body: str | bytes, *, status: int, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    """Answer what is JSON already, without the rendering that a `Response` puts off."""
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
 def read_key(request: Request) -> str | None:
@@ -83,10 +94,8 @@ def lock_key(*, customer_id: int, key: str) -> None:
     """
     digest = hashlib.blake2b(f"{customer_id}:{key}".encode(), digest_size=8).digest()
     lock_id = int.from_bytes(digest, "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_id])
-        if not cursor.fetchone()[0]:
-            raise IdempotencyKeyInUse
+    if not fetch_prepared("SELECT pg_try_advisory_xact_lock(%s)", [lock_id])[0][0]:
+        raise IdempotencyKeyInUse
 
 
 def digest_request(request: Request) -> bytes:

@@ -6,6 +6,7 @@ from datetime import datetime
 from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
 from apps.core.audit import Actor
 from apps.core.db import transaction
+from apps.core.prepared import insert_row
 from apps.payments.errors import (
     PaymentNotFound,
     ReservationAlreadyPaid,
@@ -57,7 +58,7 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
             raise ReservationAlreadyPaid
         require_sale_goes_on(reservation.performance.concert)
         require_not_called_off(reservation.performance)
-        payment = Payment.objects.create(
+        payment = Payment(
             reservation=reservation,
             customer_id=entry.customer_id,
             status=Payment.Status.SUCCEEDED,
@@ -65,6 +66,7 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
             currency=reservation.currency,
             paid_at=now,
         )
+        insert_row(payment)
         wallet = lock_wallet(customer_id=entry.customer_id, now=now)
         post_entry(
             wallet,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -30,7 +31,11 @@ from apps.queue.errors import WrongWaitingRoom
 from apps.queue.permissions import HasQueueToken, entry_of
 from apps.queue.schema import INSIDE, QUEUE_TOKEN
 from apps.reservations.errors import HoldExpired, ReservationNotFound
-from apps.reservations.serializers import RESERVATION_EXAMPLE, ReservationOutput
+from apps.reservations.serializers import (
+    RESERVATION_EXAMPLE,
+    ReservationOutput,
+    describe_reservation,
+)
 from apps.wallet.errors import BalanceLimitExceeded, InsufficientBalance
 
 CONFIRMED_EXAMPLE = {
@@ -55,6 +60,18 @@ class PaymentInput(serializers.Serializer[None]):
     reservation_id = IdField()
 
 
+def describe_payment(payment: Payment) -> dict[str, Any]:
+    """Return the fields of `PaymentOutput`."""
+    return {
+        "id": payment.pk,
+        "status": payment.status,
+        "reservation": describe_reservation(payment.reservation),
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "paid_at": payment.paid_at,
+    }
+
+
 class PaymentOutput(serializers.ModelSerializer[Payment]):
     """A payment and what it paid for."""
 
@@ -63,6 +80,10 @@ class PaymentOutput(serializers.ModelSerializer[Payment]):
     class Meta:
         model = Payment
         fields = ("id", "status", "reservation", "amount", "currency", "paid_at")
+
+    def to_representation(self, instance: Payment) -> dict[str, Any]:
+        """Return the fields of a payment."""
+        return describe_payment(instance)
 
 
 class PaidOutput(PaymentOutput):
@@ -113,7 +134,7 @@ class PaymentViewSet(GenericViewSet[Payment]):
             OpenApiExample("paid", {**PAYMENT_EXAMPLE, "balance": 146000}, response_only=True),
         ],
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """Pay from the wallet; the queue token ends with it (6.1.1)."""
         data = PaymentInput(data=request.data)
         data.is_valid(raise_exception=True)
@@ -126,7 +147,7 @@ class PaymentViewSet(GenericViewSet[Payment]):
                 now=now,
             )
             paid.payment.reservation = paid.reservation
-            return {**PaymentOutput(paid.payment).data, "balance": paid.balance}
+            return {**describe_payment(paid.payment), "balance": paid.balance}
 
         return answer_once(request, now=now, status=201, act=act)
 
@@ -182,7 +203,7 @@ class CancellationViewSet(ViewSet):
             )
         ],
     )
-    def create(self, request: Request, reservation_id: int) -> Response:
+    def create(self, request: Request, reservation_id: int) -> HttpResponse:
         """Free the seats; what was paid goes back to the wallet."""
         now = read_clock()
 
@@ -192,6 +213,6 @@ class CancellationViewSet(ViewSet):
                 reservation_id=min(reservation_id, ID_MAX),
                 now=now,
             )
-            return ReservationOutput(reservation).data
+            return describe_reservation(reservation)
 
         return answer_once(request, now=now, status=200, act=act)

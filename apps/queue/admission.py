@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import BigIntegerField, Count, DateTimeField, QuerySet, Sum
 
 from apps.core.db import lock_rows, transaction
+from apps.core.prepared import Prepared, insert_row
 from apps.queue import limits
 from apps.queue.ending import end_by_clock
 from apps.queue.estimates import is_before_opening, measure_rates
@@ -14,15 +17,38 @@ from apps.queue.line import count_line
 from apps.queue.models import QueueEntry, Turn, Turnstile, WaitingRoom
 from apps.queue.opening import draw_order, is_draw_due
 
+TURNSTILE = Prepared(
+    lambda room_id: Turnstile.objects.filter(pk=room_id), room_id=BigIntegerField()
+)
+ROOM = Prepared(lambda room_id: WaitingRoom.objects.filter(pk=room_id), room_id=BigIntegerField())
+OVERDUE_INSIDE = Prepared(
+    lambda room_id, silent_since, now: QueueEntry.objects.overdue_inside(
+        room_id, silent_since=silent_since, now=now
+    ),
+    room_id=BigIntegerField(),
+    silent_since=DateTimeField(),
+    now=DateTimeField(),
+)
+INSIDE = Prepared(
+    lambda room_id: (
+        QueueEntry.objects.filter(room_id=room_id, state=QueueEntry.State.ADMITTED)
+        .values("room_id")
+        .annotate(count=Count("pk"))
+        .values_list("count", flat=True)
+    ),
+    room_id=BigIntegerField(),
+)
+# So many sizes of what enters together are kept.
+HEADS_MAX = 16
+
 
 def lock_turnstile(room_id: int, *, skip_locked: bool) -> Turnstile | None:
     """Lock a room's turnstile and return it with the room. None where somebody else has it and is not
     waited for."""
-    turnstiles = Turnstile.objects.filter(pk=room_id)
-    turnstile = next(iter(lock_rows(turnstiles, skip_locked=skip_locked)), None)
+    turnstile = next(iter(lock_rows(TURNSTILE, skip_locked=skip_locked, room_id=room_id)), None)
     if turnstile is not None:
         # Only now: staff may have changed the room while the lock was waited for.
-        WaitingRoom.objects.get(pk=room_id).turnstile = turnstile
+        turnstile.room = ROOM.fetch(room_id=room_id)[0]
     return turnstile
 
 
@@ -98,8 +124,11 @@ def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
     theirs that is on its way must not bring them back beside, or behind, those who took their turn.
     """
     room = turnstile.room
-    end_by_clock(room, lock_rows(QueueEntry.objects.overdue_inside(room, now)), now=now)
-    inside = QueueEntry.objects.filter(room=room, state=QueueEntry.State.ADMITTED).count()
+    overdue = lock_rows(
+        OVERDUE_INSIDE, room_id=room.pk, silent_since=room.silent_since(now), now=now
+    )
+    end_by_clock(room, overdue, now=now)
+    inside = sum(INSIDE.fetch(room_id=room.pk))
     free = count_free_places(room, inside=inside, now=now)
     entered = 0
     batch = free
@@ -126,10 +155,20 @@ def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
 
 def lock_head(room: WaitingRoom, count: int) -> list[QueueEntry]:
     """Lock the first `count` in line and return them in order; fewer where some have just left."""
-    line = QueueEntry.objects.filter(room=room, state=QueueEntry.State.WAITING)
-    first = line.order_by("place").values("pk")[:count]
-    head = lock_rows(line.select_related("presence").filter(pk__in=first))
+    head = lock_rows(head_of(count), room_id=room.pk)
     return sorted(head, key=lambda entry: entry.place)
+
+
+@lru_cache(HEADS_MAX)
+def head_of(count: int) -> Prepared[QueueEntry]:
+    """Return the query of the first `count` in a room's line."""
+
+    def head(room_id: Any) -> QuerySet[QueueEntry]:
+        line = QueueEntry.objects.filter(room_id=room_id, state=QueueEntry.State.WAITING)
+        first = line.order_by("place").values("pk")[:count]
+        return line.select_related("presence").filter(pk__in=first)
+
+    return Prepared(head, room_id=BigIntegerField())
 
 
 def enter(turnstile: Turnstile, entries: Sequence[QueueEntry], *, now: datetime) -> int:
@@ -170,7 +209,7 @@ def record_turn(
     inside_before = turnstile.admitted - flow.entered + flow.finished
     happened = flow.entered or flow.finished or waiting != turnstile.waiting
     if happened or (elapsed_s >= limits.SAMPLE_S and (waiting or turnstile.admitted)):
-        Turn.objects.create(
+        turn = Turn(
             room=turnstile.room,
             turn=turnstile.turn,
             at=now,
@@ -183,6 +222,7 @@ def record_turn(
             waiting_s=turnstile.people_waiting * elapsed_s,
             inside_s=inside_before * elapsed_s,
         )
+        insert_row(turn)
         # The clocks of calls differ a little, and no time may be counted twice; but one that was far
         # ahead must not keep all others waiting.
         if not turnstile.sampled_at or not -limits.SAMPLE_S <= since_s <= 0:

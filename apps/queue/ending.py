@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import (
+    BigIntegerField,
     Case,
+    CharField,
     DateTimeField,
     ExpressionWrapper,
     F,
@@ -17,6 +19,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Least
 
+from apps.core.prepared import PreparedUpdate, execute_prepared
 from apps.queue.line import mark_departures
 from apps.queue.models import Presence, QueueEntry, Turnstile, WaitingRoom
 
@@ -50,12 +53,35 @@ def write_ends(entry_ids: Collection[int], *, ended_at: Any, end_reason: Any) ->
     `ended_turn` is the last turn that was committed before: who entered by a later one has not
     overtaken whoever left here, whatever the clocks of the two say.
     """
-    turn = Turnstile.objects.filter(room=OuterRef("room")).values("turn")
-    ended = QueueEntry.objects.filter(pk__in=entry_ids).update(
-        state=QueueEntry.State.ENDED,
-        ended_at=ended_at,
-        ended_turn=Subquery(turn),
-        end_reason=end_reason,
-    )
+    changes = describe_end(ended_at=ended_at, end_reason=end_reason)
+    ended = QueueEntry.objects.filter(pk__in=entry_ids).update(**changes)
     Presence.objects.filter(pk__in=entry_ids).delete()
     return ended
+
+
+def describe_end(*, ended_at: Any, end_reason: Any) -> dict[str, Any]:
+    """Return what the fields of an entry become that ends."""
+    turn = Turnstile.objects.filter(room=OuterRef("room")).values("turn")
+    return {
+        "state": QueueEntry.State.ENDED,
+        "ended_at": ended_at,
+        "ended_turn": Subquery(turn),
+        "end_reason": end_reason,
+    }
+
+
+END = PreparedUpdate(
+    lambda entry_id, ended_at, end_reason: (
+        QueueEntry.objects.filter(pk=entry_id),
+        describe_end(ended_at=ended_at, end_reason=end_reason),
+    ),
+    entry_id=BigIntegerField(),
+    ended_at=DateTimeField(),
+    end_reason=CharField(),
+)
+
+
+def write_end(entry_id: int, *, ended_at: datetime, end_reason: str) -> None:
+    """Write the end of one entry as `write_ends` does."""
+    END.run(entry_id=entry_id, ended_at=ended_at, end_reason=end_reason)
+    execute_prepared("DELETE FROM queue_presence WHERE entry_id = %s", [entry_id])

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from apps.core.db import execute_prepared
+from apps.core.prepared import execute_prepared
 from apps.queue import limits
 from apps.queue.models import Presence, QueueEntry
 

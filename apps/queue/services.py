@@ -236,7 +236,9 @@ def expire_line(room: WaitingRoom, *, now: datetime, batches: int, rest: float =
 def expire_inside(room: WaitingRoom, *, now: datetime) -> int:
     """End up to `SWEEP_BATCH` of those inside whom the clock has put out; return how many."""
     with transaction():
-        overdue = QueueEntry.objects.overdue_inside(room, now)
+        overdue = QueueEntry.objects.overdue_inside(
+            room.pk, silent_since=room.silent_since(now), now=now
+        )
         locked = lock_rows(overdue, limit=limits.SWEEP_BATCH, skip_locked=True)
         return end_by_clock(room, locked, now=now)
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Value
+from django.db.models import BigIntegerField
 from django.db.transaction import on_commit
 
 from apps.concerts.models import Concert
 from apps.core.audit import Actor, record_action
 from apps.core.db import lock_row
+from apps.core.prepared import Prepared
 from apps.queue.admission import fill_free_places
-from apps.queue.ending import write_ends
+from apps.queue.ending import write_end
 from apps.queue.errors import (
     QueueNotAdmitted,
     QueueTokenExpired,
@@ -25,6 +26,11 @@ from apps.queue.selectors import get_entry, get_line_status
 # Who changes a room by loading a concert file, and why.
 CONCERT_FILE = "concert file"
 FILE_REASON = "the concert file was loaded"
+
+ENTRY = Prepared(
+    lambda entry_id: QueueEntry.objects.select_related("room", "presence").filter(pk=entry_id),
+    entry_id=BigIntegerField(),
+)
 
 
 def require_live(entry: QueueEntry, *, now: datetime) -> None:
@@ -55,7 +61,7 @@ def require_room_of(entry: QueueEntry, concert: Concert) -> None:
 
 def lock_entry(entry_id: int) -> QueueEntry:
     """Lock an entry and return it with its room. Raise `QueueTokenInvalid` where it is gone."""
-    entry = lock_row(QueueEntry.objects.select_related("room", "presence").filter(pk=entry_id))
+    entry = lock_row(ENTRY, entry_id=entry_id)
     if entry is None:
         raise QueueTokenInvalid
     return entry
@@ -81,7 +87,7 @@ def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime)
     """
     ended_at, end_reason = entry.ended_by_clock(now) or (now, reason)
     was_waiting = entry.state == QueueEntry.State.WAITING
-    write_ends([entry.pk], ended_at=Value(ended_at), end_reason=Value(end_reason))
+    write_end(entry.pk, ended_at=ended_at, end_reason=end_reason)
     entry.state = QueueEntry.State.ENDED
     entry.ended_at = ended_at
     entry.end_reason = end_reason

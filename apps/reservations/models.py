@@ -64,6 +64,8 @@ class Reservation(models.Model):
     )
     # The id of its payment in the app above this one.
     payment_id = models.BigIntegerField(_("payment"), null=True, unique=True)
+    # Its lines with their seats, in house order, where a service has just read or written them.
+    known_lines: "list[ReservationSeat] | None" = None
     # The transaction that changed it last, kept by a trigger, for `?since=`.
     changed_in = models.BigIntegerField(default=0, editable=False)
 

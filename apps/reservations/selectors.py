@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import BigIntegerField, DateTimeField, Prefetch, Q, QuerySet
 
+from apps.core.prepared import Prepared
 from apps.reservations.deadlines import UNPAID, overdue
 from apps.reservations.models import Reservation, ReservationSeat
 
@@ -24,14 +25,58 @@ def with_seats(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
 
 def attach_seats(reservation: Reservation) -> Reservation:
     """Return `reservation`, which a service has written, with its seats in house order."""
-    prefetch_related_objects([reservation], _lines_in_house_order())
+    reservation.known_lines = LINES.fetch(reservation_id=reservation.pk)
     return reservation
 
 
+def _in_house_order() -> QuerySet[ReservationSeat]:
+    return ReservationSeat.objects.select_related("seat").order_by("seat__position")
+
+
 def _lines_in_house_order() -> Prefetch:
-    return Prefetch(
-        "lines", ReservationSeat.objects.select_related("seat").order_by("seat__position")
-    )
+    return Prefetch("lines", _in_house_order())
+
+
+LINES = Prepared(
+    lambda reservation_id: _in_house_order().filter(reservation_id=reservation_id),
+    reservation_id=BigIntegerField(),
+)
+CLAIMED_OF = Prepared(
+    lambda customer_id, performance_id, now: (
+        ReservationSeat.objects.live(now)
+        .filter(reservation__customer_id=customer_id, reservation__performance_id=performance_id)
+        .values_list("pk", flat=True)
+    ),
+    customer_id=BigIntegerField(),
+    performance_id=BigIntegerField(),
+    now=DateTimeField(),
+)
+LAPSES = Prepared(
+    lambda customer_id, concert_id, since, now: (
+        Reservation.objects.filter(
+            customer_id=customer_id,
+            performance__concert_id=concert_id,
+            status__in=(*UNPAID, Reservation.Status.EXPIRED),
+            expires_at__gt=since,
+            expires_at__lte=now,
+        )
+        .order_by("-expires_at")
+        .values_list("expires_at", flat=True)
+    ),
+    customer_id=BigIntegerField(),
+    concert_id=BigIntegerField(),
+    since=DateTimeField(),
+    now=DateTimeField(),
+)
+CLAIMED = Prepared(
+    lambda seat_ids, now: (
+        ReservationSeat.objects.live(now)
+        .filter(seat__pk__any=seat_ids)
+        .values_list("seat_id", flat=True)
+    ),
+    seat_ids=BigIntegerField(),
+    now=DateTimeField(),
+)
 
 
 def list_live_holds(customer_id: int, *, now: datetime) -> QuerySet[Reservation]:
@@ -79,37 +124,19 @@ def public_status(reservation: Reservation, *, now: datetime) -> str:
 
 def count_claimed_seats(customer_id: int, performance_id: int, *, now: datetime) -> int:
     """Return how many seats of a performance the customer holds, has reserved or owns."""
-    return (
-        ReservationSeat.objects.live(now)
-        .filter(reservation__customer=customer_id, reservation__performance=performance_id)
-        .count()
-    )
+    return len(CLAIMED_OF.fetch(customer_id=customer_id, performance_id=performance_id, now=now))
 
 
 def list_lapses(
     customer_id: int, concert_id: int, *, lately: timedelta, now: datetime
-) -> QuerySet[Reservation, datetime]:
+) -> list[datetime]:
     """Return when the time of the customer's holds of a concert ran out unpaid, the latest first.
 
     By the clock: it is the same before a sweep and after it. What was given back has not run out.
     """
-    return (
-        Reservation.objects.filter(
-            customer=customer_id,
-            performance__concert=concert_id,
-            status__in=(*UNPAID, Reservation.Status.EXPIRED),
-            expires_at__gt=now - lately,
-            expires_at__lte=now,
-        )
-        .order_by("-expires_at")
-        .values_list("expires_at", flat=True)
-    )
+    return LAPSES.fetch(customer_id=customer_id, concert_id=concert_id, since=now - lately, now=now)
 
 
 def find_claimed(seat_ids: list[int], *, now: datetime) -> set[int]:
     """Return those of the seats that somebody claims."""
-    return set(
-        ReservationSeat.objects.live(now)
-        .filter(seat__in=seat_ids)
-        .values_list("seat_id", flat=True)
-    )
+    return set(CLAIMED.fetch(seat_ids=seat_ids, now=now))

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.clock import read_clock
@@ -49,6 +48,75 @@ RESERVATION_EXAMPLE = {
 }
 
 
+def describe_seat(line: ReservationSeat) -> dict[str, Any]:
+    """Return the fields of `ReservedSeatOutput`."""
+    seat = line.seat
+    return {
+        "id": seat.pk,
+        "section": seat.section,
+        "row": seat.row,
+        "number": seat.number,
+        "grade": seat.grade,
+        "price": line.price,
+        "x": seat.x,
+        "y": seat.y,
+    }
+
+
+def describe_seats(reservation: Reservation) -> list[dict[str, Any]]:
+    """Return the seats of a hold or a reservation in house order."""
+    lines = reservation.known_lines
+    if lines is None:
+        lines = list(reservation.lines.all())
+    return [describe_seat(line) for line in lines]
+
+
+def describe_hold(hold: Reservation) -> dict[str, Any]:
+    """Return the fields of `HoldOutput`. They are fixed: the serializer's machinery would take longer
+    than holding the seats."""
+    left_s = (hold.expires_at - read_clock()).total_seconds()
+    return {
+        "id": hold.pk,
+        "performance_id": hold.performance_id,
+        "date": hold.performance.date,
+        "seats": describe_seats(hold),
+        "total": hold.total,
+        "currency": hold.currency,
+        "held_at": hold.held_at,
+        "expires_at": hold.expires_at,
+        "expires_in_seconds": max(math.ceil(left_s), 0),
+    }
+
+
+def describe_reservation(reservation: Reservation) -> dict[str, Any]:
+    """Return the fields of `ReservationOutput`, as `describe_hold` does."""
+    now = read_clock()
+    performance = reservation.performance
+    concert = performance.concert
+    overdue = reservation.is_overdue(now)
+    return {
+        "id": reservation.pk,
+        "status": public_status(reservation, now=now),
+        "concert": {
+            "id": concert.pk,
+            "title": concert.title,
+            "artist": concert.artist,
+            "venue": concert.venue.name,
+        },
+        "performance_id": performance.pk,
+        "date": performance.date,
+        "starts_at": performance.starts_at,
+        "seats": describe_seats(reservation),
+        "total": reservation.total,
+        "currency": reservation.currency,
+        "created_at": reservation.reserved_at,
+        "expires_at": reservation.expires_at,
+        "confirmed_at": reservation.confirmed_at,
+        "payment_id": reservation.payment_id,
+        "end_cause": Reservation.EndCause.DEADLINE.value if overdue else reservation.end_cause,
+    }
+
+
 class ReservedSeatOutput(serializers.ModelSerializer[ReservationSeat]):
     """A seat at the price that it was held for."""
 
@@ -70,7 +138,9 @@ class HoldOutput(serializers.ModelSerializer[Reservation]):
 
     date = serializers.DateField(source="performance.date")
     seats = ReservedSeatOutput(source="lines", many=True)
-    expires_in_seconds = serializers.SerializerMethodField()
+    expires_in_seconds = serializers.IntegerField(
+        help_text="The whole seconds left at the answer, by the server's clock."
+    )
 
     class Meta:
         model = Reservation
@@ -86,10 +156,9 @@ class HoldOutput(serializers.ModelSerializer[Reservation]):
             "expires_in_seconds",
         )
 
-    def get_expires_in_seconds(self, hold: Reservation) -> int:
-        """Return the whole seconds left at the answer, by the server's clock."""
-        left_s = (hold.expires_at - read_clock()).total_seconds()
-        return max(math.ceil(left_s), 0)
+    def to_representation(self, instance: Reservation) -> dict[str, Any]:
+        """Return the fields of a hold."""
+        return describe_hold(instance)
 
 
 class ConcertSummaryOutput(serializers.Serializer[Any]):
@@ -104,14 +173,16 @@ class ConcertSummaryOutput(serializers.Serializer[Any]):
 class ReservationOutput(serializers.ModelSerializer[Reservation]):
     """A reservation, its state by the clock."""
 
-    status = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(choices=PUBLIC_STATUSES)
     concert = ConcertSummaryOutput(source="performance.concert")
     date = serializers.DateField(source="performance.date")
     starts_at = serializers.DateTimeField(source="performance.starts_at")
     seats = ReservedSeatOutput(source="lines", many=True)
     created_at = serializers.DateTimeField(source="reserved_at")
-    end_cause = serializers.SerializerMethodField(
-        help_text="Why it is expired or cancelled; null while it is neither."
+    end_cause = serializers.ChoiceField(
+        choices=Reservation.EndCause.choices,
+        allow_null=True,
+        help_text="Why it is expired or cancelled; null while it is neither.",
     )
 
     class Meta:
@@ -133,16 +204,6 @@ class ReservationOutput(serializers.ModelSerializer[Reservation]):
             "end_cause",
         )
 
-    @extend_schema_field(serializers.ChoiceField(choices=PUBLIC_STATUSES))
-    def get_status(self, reservation: Reservation) -> str:
-        """Return one of `pending_payment`, `confirmed`, `expired`, `cancelled`."""
-        return public_status(reservation, now=read_clock())
-
-    @extend_schema_field(
-        serializers.ChoiceField(choices=Reservation.EndCause.choices, allow_null=True)
-    )
-    def get_end_cause(self, reservation: Reservation) -> str | None:
-        """Return one of `deadline`, `customer`, `staff`, `called_off`, or null."""
-        if reservation.is_overdue(read_clock()):
-            return Reservation.EndCause.DEADLINE
-        return reservation.end_cause
+    def to_representation(self, instance: Reservation) -> dict[str, Any]:
+        """Return the fields of a reservation."""
+        return describe_reservation(instance)

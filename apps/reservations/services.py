@@ -7,6 +7,7 @@ from math import ceil
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import BigIntegerField
 from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.errors import SeatNotFound
@@ -16,6 +17,7 @@ from apps.concerts.transitions import require_not_called_off, require_sale_goes_
 from apps.core.audit import Actor
 from apps.core.db import lock_rows, transaction
 from apps.core.errors import InvalidRequest
+from apps.core.prepared import Prepared
 from apps.queue.transitions import lock_admitted_entry, require_room_of
 from apps.reservations import limits, selectors
 from apps.reservations.deadlines import UNPAID
@@ -42,6 +44,14 @@ from apps.reservations.transitions import (
 # The last fence against a seat sold twice, in case a lock is ever forgotten.
 CLAIM_ONCE = "reservation_seat_claimed_once"
 
+SEATS = Prepared(
+    lambda seat_ids, performance_ids: Seat.objects.filter(
+        pk__any=seat_ids, performance__pk__any=performance_ids
+    ),
+    seat_ids=BigIntegerField(),
+    performance_ids=BigIntegerField(),
+)
+
 
 def hold_seats(
     *, entry_id: int, concert_id: int, date: Date, seat_ids: Sequence[int], now: datetime
@@ -61,21 +71,24 @@ def hold_seats(
         performances = get_bookable_performances(concert, date=date, now=now)
         require_few_lapses(concert, customer_id=entry.customer_id, now=now)
         seats = lock_seats(seat_ids, performances=performances)
+        (performance,) = (p for p in performances if p.pk == seats[0].performance_id)
+        performance.concert = concert
         require_within_limit(concert, seats, customer_id=entry.customer_id, now=now)
         release_overdue_claims(
             seat_ids,
             customer_id=entry.customer_id,
-            performance_id=seats[0].performance_id,
+            performance_id=performance.pk,
             now=now,
         )
         require_free(seats, now=now)
         try:
-            hold = create_hold(customer_id=entry.customer_id, concert=concert, seats=seats, now=now)
+            return create_hold(
+                customer_id=entry.customer_id, performance=performance, seats=seats, now=now
+            )
         except IntegrityError as error:
             if CLAIM_ONCE not in str(error):
                 raise
             raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
-        return selectors.attach_seats(hold)
 
 
 def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> None:
@@ -87,7 +100,7 @@ def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> 
     allowed, lately = settings.HOLD_LAPSES_MAX, timedelta(minutes=settings.HOLD_LAPSE_MINUTES)
     if not (allowed and lately):
         return
-    lapses = selectors.list_lapses(customer_id, concert.pk, lately=lately, now=now)[: allowed + 1]
+    lapses = selectors.list_lapses(customer_id, concert.pk, lately=lately, now=now)
     if len(lapses) > allowed:
         wait = lapses[allowed] + lately - now
         raise TooManyLapsedHolds(retry_after_seconds=ceil(wait.total_seconds()))
@@ -96,7 +109,8 @@ def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> 
 def lock_seats(seat_ids: Sequence[int], *, performances: Sequence[Performance]) -> list[Seat]:
     """Lock the seats. Raise `SeatNotFound` where one is not of these performances, and
     `InvalidRequest` where they are of more than one."""
-    seats = lock_rows(Seat.objects.filter(pk__in=seat_ids, performance__in=performances))
+    performance_ids = [performance.pk for performance in performances]
+    seats = lock_rows(SEATS, seat_ids=list(seat_ids), performance_ids=performance_ids)
     if len(seats) < len(seat_ids):
         raise SeatNotFound
     if len({seat.performance_id for seat in seats}) > 1:

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, OuterRef
+from django.db.models import BigIntegerField, DateTimeField, F, OuterRef, QuerySet
 
-from apps.concerts.models import Concert, Seat
+from apps.concerts.models import Performance, Seat
 from apps.concerts.transitions import block_seats
 from apps.core.audit import Actor, clean_reason, record_action
 from apps.core.db import lock_row, lock_rows
 from apps.core.errors import Busy
+from apps.core.prepared import Prepared, insert_row, update_row
 from apps.reservations.errors import (
     HoldExpired,
     HoldNotFound,
@@ -23,15 +24,40 @@ from apps.reservations.models import Reservation, ReservationSeat
 Status = Reservation.Status
 EndCause = Reservation.EndCause
 
+OWN = Prepared(
+    lambda reservation_id, customer_id: Reservation.objects.filter(
+        pk=reservation_id, customer_id=customer_id
+    ).select_related("performance__concert__venue"),
+    reservation_id=BigIntegerField(),
+    customer_id=BigIntegerField(),
+)
+
+
+def _overdue_claims(
+    seat_ids: Any, customer_id: Any, performance_id: Any, now: Any
+) -> QuerySet[Reservation]:
+    claims = ReservationSeat.objects.filter(seat__pk__any=seat_ids, released_at__isnull=True)
+    own = Reservation.objects.overdue(now).filter(
+        customer_id=customer_id, performance_id=performance_id
+    )
+    return Reservation.objects.overdue(now).filter(
+        pk__in=claims.values("reservation").union(own.values("pk"), all=True)
+    )
+
+
+OVERDUE_CLAIMS = Prepared(
+    _overdue_claims,
+    seat_ids=BigIntegerField(),
+    customer_id=BigIntegerField(),
+    performance_id=BigIntegerField(),
+    now=DateTimeField(),
+)
+
 
 def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | None:
     """Lock one of the customer's own reservations; None for anybody else's. The caller holds a
     transaction and no lock of a lower rank than the reservation's."""
-    return lock_row(
-        Reservation.objects.filter(pk=reservation_id, customer_id=customer_id).select_related(
-            "performance__concert__venue"
-        )
-    )
+    return lock_row(OWN, reservation_id=reservation_id, customer_id=customer_id)
 
 
 def lock_for_staff(reservation_id: int, *, with_seats: bool = False) -> Reservation | None:
@@ -75,21 +101,25 @@ def require_payable(reservation: Reservation | None, *, now: datetime) -> Reserv
 
 
 def create_hold(
-    *, customer_id: int, concert: Concert, seats: Sequence[Seat], now: datetime
+    *, customer_id: int, performance: Performance, seats: Sequence[Seat], now: datetime
 ) -> Reservation:
-    """Write a hold on seats that the caller has locked and found free, all of one performance."""
-    hold = Reservation.objects.create(
+    """Write a hold on seats of a performance that the caller has locked and found free."""
+    hold = Reservation(
         customer_id=customer_id,
-        performance_id=seats[0].performance_id,
+        performance=performance,
         status=Status.HELD,
         total=sum(seat.price for seat in seats),
-        currency=concert.currency,
+        currency=performance.concert.currency,
         held_at=now,
         expires_at=now + timedelta(seconds=settings.HOLD_SECONDS),
     )
-    ReservationSeat.objects.bulk_create(
-        ReservationSeat(reservation=hold, seat=seat, price=seat.price) for seat in seats
-    )
+    insert_row(hold)
+    hold.known_lines = [
+        ReservationSeat(reservation_id=hold.pk, seat=seat, price=seat.price)
+        for seat in sorted(seats, key=lambda seat: seat.position)
+    ]
+    for line in hold.known_lines:
+        insert_row(line)
     return hold
 
 
@@ -102,12 +132,14 @@ def release_overdue_claims(
 
     The caller has locked the seats. What somebody pays or reserves meanwhile is waited for.
     """
-    claims = ReservationSeat.objects.filter(seat__in=seat_ids, released_at__isnull=True)
-    own = Reservation.objects.overdue(now).filter(customer=customer_id, performance=performance_id)
-    overdue = Reservation.objects.overdue(now).filter(
-        pk__in=claims.values("reservation").union(own.values("pk"), all=True)
+    overdue = lock_rows(
+        OVERDUE_CLAIMS,
+        seat_ids=list(seat_ids),
+        customer_id=customer_id,
+        performance_id=performance_id,
+        now=now,
     )
-    expire_reservations([reservation.pk for reservation in lock_rows(overdue)])
+    expire_reservations([reservation.pk for reservation in overdue])
 
 
 def expire_reservations(reservation_ids: Collection[int]) -> int:
@@ -129,7 +161,7 @@ def reserve(hold: Reservation, *, now: datetime) -> None:
     """Turn a live hold into a reservation that waits for payment; the deadline stays."""
     hold.status = Status.RESERVED
     hold.reserved_at = now
-    hold.save(update_fields=["status", "reserved_at"])
+    update_row(hold, "status", "reserved_at")
 
 
 def confirm(reservation: Reservation, *, payment_id: int, now: datetime) -> None:
@@ -137,7 +169,7 @@ def confirm(reservation: Reservation, *, payment_id: int, now: datetime) -> None
     reservation.status = Status.CONFIRMED
     reservation.payment_id = payment_id
     reservation.confirmed_at = now
-    reservation.save(update_fields=["status", "payment_id", "confirmed_at"])
+    update_row(reservation, "status", "payment_id", "confirmed_at")
 
 
 def cancel(

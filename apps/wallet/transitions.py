@@ -3,22 +3,28 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import BigIntegerField
 
 from apps.core.db import lock_row
+from apps.core.prepared import Prepared, insert_row
 from apps.wallet.errors import BalanceLimitExceeded, InsufficientBalance
 from apps.wallet.limits import BALANCE_MAX
 from apps.wallet.models import Wallet, WalletEntry
 
+WALLET = Prepared(
+    lambda customer_id: Wallet.objects.filter(pk=customer_id), customer_id=BigIntegerField()
+)
+
 
 def lock_wallet(*, customer_id: int, now: datetime) -> Wallet:
     """Lock the customer's wallet, made at first need, and return it. The caller holds a transaction."""
-    wallet = lock_row(Wallet.objects.filter(pk=customer_id))
+    wallet = lock_row(WALLET, customer_id=customer_id)
     if wallet is None:
         Wallet.objects.bulk_create(
             [Wallet(customer_id=customer_id, currency=settings.CURRENCY, updated_at=now)],
             ignore_conflicts=True,
         )
-        wallet = lock_row(Wallet.objects.filter(pk=customer_id))
+        wallet = lock_row(WALLET, customer_id=customer_id)
         assert wallet is not None
     return wallet
 
@@ -44,7 +50,7 @@ def post_entry(
         )
     if balance > BALANCE_MAX:
         raise BalanceLimitExceeded(balance=wallet.balance, limit=BALANCE_MAX)
-    entry = WalletEntry.objects.create(
+    entry = WalletEntry(
         wallet=wallet,
         kind=kind,
         amount=amount,
@@ -52,6 +58,7 @@ def post_entry(
         reference=reference,
         created_at=now,
     )
+    insert_row(entry)
     # The database has posted the entry; this is what it now holds.
     wallet.balance = balance
     wallet.updated_at = now

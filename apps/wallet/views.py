@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -98,7 +99,7 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
         },
         examples=[OpenApiExample("charge", {"amount": 300_000}, request_only=True)],
     )
-    def charge(self, request: Request) -> Response:
+    def charge(self, request: Request) -> HttpResponse:
         """Add money and answer the new balance (7.2.1)."""
         data = ChargeInput(data=request.data)
         data.is_valid(raise_exception=True)

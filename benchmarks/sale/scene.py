@@ -131,9 +131,7 @@ class Scene:
         connection.execute(_PERFORMANCE, {"id": performance})
         connection.execute(_SEATS, {"id": performance, "seats": seats})
 
-    def _write(
-        self, connection: psycopg.Connection, step: str, performance: int
-    ) -> Iterator[str]:
+    def _write(self, connection: psycopg.Connection, step: str, performance: int) -> Iterator[str]:
         if step == "hold":
             path = self.seats_path(performance).removesuffix("seats") + "holds"
             query = "SELECT 1 + position, id FROM concerts_seat WHERE performance_id = %s"

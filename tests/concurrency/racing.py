@@ -15,6 +15,7 @@ from django.db import connection, connections
 from django.db.models import QuerySet
 
 from apps.core.db import transaction
+from apps.core.prepared import Prepared
 
 Act = Callable[[], Any]
 
@@ -161,12 +162,24 @@ def overlap(first: Act, second: Act) -> Overlap:
 # Negative controls: the fences, taken away.
 
 
-def _read_rows(rows: QuerySet, *, limit: int | None = None, skip_locked: bool = False) -> list[Any]:
-    return list(rows.order_by("pk")[:limit])
+def _read_rows(
+    rows: QuerySet | Prepared,
+    *,
+    limit: int | None = None,
+    skip_locked: bool = False,
+    **values: Any,
+) -> list[Any]:
+    if isinstance(rows, Prepared):
+        return rows.fetch(asked=_in_order, **values)
+    return list(_in_order(rows)[:limit])
 
 
-def _read_row(rows: QuerySet) -> Any:
-    return next(iter(_read_rows(rows)), None)
+def _in_order(rows: QuerySet) -> QuerySet:
+    return rows.order_by("pk")
+
+
+def _read_row(rows: QuerySet | Prepared, **values: Any) -> Any:
+    return next(iter(_read_rows(rows, **values)), None)
 
 
 def take_locks_away(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None:

@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import User
 from apps.core import statements
-from apps.core.db import execute_prepared, fetch_prepared, lock_name, transaction
+from apps.core.db import lock_name, transaction
+from apps.core.prepared import execute_prepared, fetch_prepared
 from apps.core.request_ids import HEADER, begin_work, end_work
 from apps.core.statements import SQL_LENGTH_MAX, time_statement
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from apps.core import idempotency
+from apps.core import idempotency, prepared
 from apps.core.models import IdempotencyKey
 from apps.core.pruning import list_old_keys
 from apps.wallet.models import Wallet, WalletEntry
@@ -152,7 +152,7 @@ def test_while_the_first_is_running_a_second_is_refused_at_once(owner, customer,
     with closing(connections.create_connection("default")) as other:
         other.set_autocommit(False)
         with monkeypatch.context() as elsewhere:
-            elsewhere.setattr(idempotency, "connection", other)
+            elsewhere.setattr(prepared, "connection", other)
             idempotency.lock_key(customer_id=customer.pk, key="k")
         before = read_contents()
         assert_problem(charge(owner, "k"), 409, "idempotency_key_in_use")

@@ -88,10 +88,10 @@ def test_a_step_that_fails_undoes_all_others(
 def test_the_payment_that_cannot_be_recorded_charges_nothing(
     admitted, reservation, funds, monkeypatch
 ):
-    def fail(**_fields):
+    def fail(_payment):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Payment.objects, "create", fail)
+    monkeypatch.setattr(services, "insert_row", fail)
     assert_raises(ZeroDivisionError, admitted, reservation)
 
 

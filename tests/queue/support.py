@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.core import db
 from apps.queue import services
 from apps.queue.models import Dispenser, Presence, QueueEntry, Turnstile, WaitingRoom, hash_token
 from apps.queue.selectors import get_entry
@@ -71,17 +68,10 @@ def states(*entries: QueueEntry) -> list[str]:
 
 @contextmanager
 def count_statements() -> Iterator[list[str]]:
-    """Collect the statements of the block, also the prepared ones, which Django does not log; without
-    those that only open and close transactions."""
+    """Collect the statements of the block, without those that only open and close transactions."""
     statements: list[str] = []
 
-    class RecordingCursor(db.Cursor[Any]):
-        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            statements.append(query)
-            return super().execute(query, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as logged:
-        patch.setattr(db, "Cursor", RecordingCursor)
+    with CaptureQueriesContext(connection) as logged:
         yield statements
     around = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
     statements += [query["sql"] for query in logged if not query["sql"].startswith(around)]

@@ -261,6 +261,7 @@ class TestCommands:
         assert json.loads(run_command("expire_queue", "--json")) == {
             "sweep": "expire_queue",
             "touched": 1,
+            "dry_run": False,
         }
         assert count_ended() == 1
 

@@ -95,8 +95,9 @@ def hold(entry: QueueEntry, seats: Sequence[Seat], *, now: datetime = NOW) -> Re
 
 
 def make_hold(customer: User, seats: Sequence[Seat], *, at: datetime = NOW) -> Reservation:
-    concert = seats[0].performance.concert
-    return create_hold(customer_id=customer.pk, concert=concert, seats=seats, now=at)
+    return create_hold(
+        customer_id=customer.pk, performance=seats[0].performance, seats=seats, now=at
+    )
 
 
 def make_reservation(customer: User, seats: Sequence[Seat], *, at: datetime = NOW) -> Reservation:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -23,10 +24,10 @@ class QueueEntryQuerySet(models.QuerySet["QueueEntry"]):
             session_expires_at__gt=now,
         )
 
-    def overdue_inside(self, room: WaitingRoom, now: datetime) -> "QueueEntryQuerySet":
-        """Return those inside `room` whom the clock has put out and nobody has written down."""
-        return self.filter(room=room, state=QueueEntry.State.ADMITTED).filter(
-            Q(presence__last_seen_at__lte=room.silent_since(now)) | Q(session_expires_at__lte=now)
+    def overdue_inside(self, room_id: Any, *, silent_since: Any, now: Any) -> "QueueEntryQuerySet":
+        """Return those inside a room whom the clock has put out and nobody has written down."""
+        return self.filter(room_id=room_id, state=QueueEntry.State.ADMITTED).filter(
+            Q(presence__last_seen_at__lte=silent_since) | Q(session_expires_at__lte=now)
         )
 
     def silent_waiting(self, room: WaitingRoom, now: datetime) -> "QueueEntryQuerySet":

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -41,6 +42,7 @@ from apps.reservations.models import Reservation
 from apps.reservations.serializers import (
     HOLD_EXAMPLE,
     HoldOutput,
+    describe_hold,
 )
 from apps.reservations.transitions import require_live_hold
 from apps.reservations.views.dates import CONCERT_ID, DATE, parse_date
@@ -120,7 +122,7 @@ class HoldViewSet(GenericViewSet[Reservation]):
             OpenApiExample("hold", HOLD_EXAMPLE, response_only=True),
         ],
     )
-    def create(self, request: Request, concert_id: int, date: str) -> Response:
+    def create(self, request: Request, concert_id: int, date: str) -> HttpResponse:
         """Hold all of the seats or none, of one performance (4.1.1)."""
         day = parse_date(date)
         data = HoldInput(data=request.data)
@@ -136,7 +138,7 @@ class HoldViewSet(GenericViewSet[Reservation]):
                 seat_ids=seat_ids,
                 now=now,
             )
-            return HoldOutput(hold).data
+            return describe_hold(hold)
 
         try:
             return answer_once(request, now=now, status=201, act=act)

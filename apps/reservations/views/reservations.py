@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -38,6 +39,7 @@ from apps.reservations.models import Reservation
 from apps.reservations.serializers import (
     RESERVATION_EXAMPLE,
     ReservationOutput,
+    describe_reservation,
 )
 
 
@@ -90,7 +92,7 @@ class ReservationViewSet(GenericViewSet[Reservation]):
             OpenApiExample("reservation", RESERVATION_EXAMPLE, response_only=True),
         ],
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """Reserve; the deadline stays that of the hold (5.1.1)."""
         data = ReservationInput(data=request.data)
         data.is_valid(raise_exception=True)
@@ -100,7 +102,7 @@ class ReservationViewSet(GenericViewSet[Reservation]):
             reservation = services.reserve_hold(
                 entry_id=entry_of(request).pk, hold_id=data.validated_data["hold_id"], now=now
             )
-            return ReservationOutput(reservation).data
+            return describe_reservation(reservation)
 
         return answer_once(request, now=now, status=201, act=act)
 
