@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
+import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -25,6 +26,15 @@ from tests.factories import (
     UserFactory,
     make_seats,
 )
+
+# Who is started in the background, or by `nohup`, is told to ignore these, and so are the processes that tests
+# start: they shall notice Ctrl-C and the end of a terminal all the same.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

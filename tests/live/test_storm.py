@@ -26,7 +26,7 @@ FULL = os.environ.get("ENCORE_TEST_LONG") == "1"
 CUSTOMERS, CAPACITY, PATIENCE_S = (1_000, 100, 1_500) if FULL else (100, 20, 240)
 SEATS = 50
 # Long enough for a slow machine, and for those who walk away not to end it.
-HOLD_SECONDS = 60 if FULL else 20
+HOLD_SECONDS = 60 if FULL else 12
 # What beat does, as often as it does.
 SWEEP_S = 1.0
 
