@@ -29,6 +29,14 @@ probe = Celery("probe", broker="memory://", set_as_current=False)
 probe.conf.task_ignore_result = True
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_being_done():
+    """Forget the last request of the tests before: a thread keeps its id until the next."""
+    token = request_ids._work.set(request_ids._run)
+    yield
+    request_ids._work.reset(token)
+
+
 @probe.task(name="probe.log_line")
 def log_line(again: bool = False) -> None:
     logger.warning("in the task")
