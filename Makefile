@@ -14,15 +14,17 @@ run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
 
 # What starts a whole Encore, and what measures time, runs by itself.
 ALONE := tests/faults tests/live tests/running
-SEVERAL := --numprocesses 3 -m "not slow"
+TWO := --numprocesses 2 -m "not slow"
+# Pages mostly wait to be drawn.
+THREE := --numprocesses 3 -m "not slow"
 # What has a target of its own.
 APART := tests/browser tests/cluster tests/upgrade
 
 test: $(VENV)/.dev ## Run the whole suite, with databases of its own
-	@$(BIN)/python -m pytest $(SEVERAL) --dist loadfile $(ALONE:%=--ignore=%) $(APART:%=--ignore=%) --cov --cov-report=
+	@$(BIN)/python -m pytest $(TWO) --dist loadfile $(ALONE:%=--ignore=%) $(APART:%=--ignore=%) --cov --cov-report=
 	@$(BIN)/python -m pytest $(ALONE) --cov --cov-append --cov-report=term --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floor.py coverage.json
-	@$(BIN)/python -m pytest $(SEVERAL) --dist worksteal tests/browser
+	@$(BIN)/python -m pytest $(THREE) --dist worksteal tests/browser
 
 # Pages and faults first: random orders go on until Ctrl-C, or for ENCORE_TEST_LONG_SECONDS. A failure names its
 # seed, and ENCORE_TEST_LONG_SEED repeats it.
