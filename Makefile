@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-long test-cluster test-upgrade check check-monitoring audit check-deploy bench-queue bench-integrity bench-lists bench-journey bench-seat-map bench-storefront-map bench-costs bench-backup docs fuzz storm screenshots format messages clean
+.PHONY: help run test test-long test-cluster test-upgrade check check-monitoring audit check-deploy bench bench-check bench-queue bench-integrity bench-lists bench-journey bench-seat-map bench-storefront-map bench-costs bench-backup docs fuzz storm screenshots format messages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ audit: $(VENV)/.dev ## Ask for known vulnerabilities of the pinned versions; nee
 
 check-deploy: $(VENV)/deploy/.done ## Check what containers are made of; needs nginx and pgbouncer
 	@PATH="$(abspath $(VENV)/deploy/bin):$$PATH" sh deploy/check.sh
+
+bench: $(VENV)/.dev ## Measure everything side by side, against yardsticks and targets; needs wrk, takes 25 minutes
+	@$(BIN)/python -m benchmarks.sale $(ARGS)
+
+bench-check: $(VENV)/.dev ## Fail where a request has lost over 15 % of what was measured last; needs wrk, 5 minutes
+	@$(BIN)/python -m benchmarks.sale.check $(ARGS)
 
 bench-queue: $(VENV)/.dev ## Measure the line at a thousand and at a million people; needs wrk, takes an hour
 	@$(BIN)/python -m benchmarks.queue $(ARGS)

@@ -14,18 +14,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import django
 import httpx
 
+from benchmarks.processes import (
+    find_postmaster,
+    find_web_server,
+    list_family,
+    read_family_processor_s,
+    read_memory_mb,
+)
 from benchmarks.servers import Workbench, describe_machine, workbench
 
 WAITING = 100_000
 POLLS, JOINS, LOOKS, BUYERS = 4_000, 500, 200, 400
 SEATS_EACH, ROWS, SEATS_PER_ROW = 2, 100, 50
 PRICE = 100_000
-TICKS = os.sysconf("SC_CLK_TCK")
 TABLES = ("queue_queueentry", "queue_presence", "queue_segment")
 DATABASE = "costs"
 ENTRIES = """
@@ -41,29 +46,6 @@ class Cost:
     database_ms: float
     sent: float
     received: float
-
-
-def read_processor_s(pid: int) -> float:
-    """Return the processor seconds of a process and of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS
-
-
-def list_family(pid: int) -> list[int]:
-    """Return a process and all that it has started, and they."""
-    family = [pid]
-    for parent in family:
-        for task in Path(f"/proc/{parent}/task").iterdir():
-            family += [int(child) for child in (task / "children").read_text().split()]
-    return family
-
-
-def read_memory_mb(pid: int) -> float:
-    """Return what a process takes of the memory, its share of what it shares with others."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1_024
-    raise RuntimeError("the kernel does not say how much memory a process takes")
 
 
 def weigh(answer: httpx.Response) -> tuple[int, int]:
@@ -83,12 +65,9 @@ class Meter:
         self.web, self.database = web, database
         self.costs: dict[str, Cost] = {}
 
-    def read(self, pid: int) -> float:
-        return sum(read_processor_s(member) for member in list_family(pid))
-
     def measure(self, name: str, answers: Iterator[httpx.Response]) -> None:
         """Take all the answers, and note what one cost in the mean."""
-        web, database = self.read(self.web), self.read(self.database)
+        web, database = read_family_processor_s(self.web), read_family_processor_s(self.database)
         count = sent = received = 0
         for answer in answers:
             assert answer.is_success or answer.status_code == 304, answer.text
@@ -96,8 +75,8 @@ class Meter:
             out, back = weigh(answer)
             sent, received = sent + out, received + back
         self.costs[name] = Cost(
-            web_ms=(self.read(self.web) - web) * 1_000 / count,
-            database_ms=(self.read(self.database) - database) * 1_000 / count,
+            web_ms=(read_family_processor_s(self.web) - web) * 1_000 / count,
+            database_ms=(read_family_processor_s(self.database) - database) * 1_000 / count,
             sent=sent / count,
             received=received / count,
         )
@@ -222,14 +201,6 @@ def draw(waiting: int) -> float:
     return took_s
 
 
-def find_web_server() -> int:
-    """Return the process that this one has started to serve the web."""
-    for pid in list_family(os.getpid()):
-        if b"granian" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    raise RuntimeError("the web server is not there")
-
-
 def run(bench: Workbench, waiting: int) -> None:
     """Fill a line, ask, and print what it took."""
     from benchmarks.queue.lines import fill_line
@@ -240,9 +211,6 @@ def run(bench: Workbench, waiting: int) -> None:
         assert size is not None
         print(f"{waiting:,} wait: {size[0] / waiting:.0f} bytes for each on disk, with all indexes")
     concert_id = load_concert()
-    postmaster = int(
-        (bench.postgres.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]
-    )
 
     def sign_in(number: int) -> dict[str, str]:
         return sign_in_as(bench.secret_key, number)
@@ -252,7 +220,7 @@ def run(bench: Workbench, waiting: int) -> None:
         httpx.Client(base_url=f"{address}/api/v1", timeout=30) as http,
     ):
         web = find_web_server()
-        meter = Meter(web=web, database=postmaster)
+        meter = Meter(web=web, database=find_postmaster(bench.postgres))
         measure_line(meter, http, sign_in, waiting)
         measure_journey(meter, http, sign_in, concert_id)
         print("memory of the web server's processes, MB:", end=" ")

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import atomic
-from psycopg import Cursor
+
+from apps.core.wire import exchange
 
 # By PostgreSQL's names: the setting with the most that it may be, and what is without a limit.
 LIMITS = {
@@ -23,8 +24,8 @@ LIMITS = {
         "transactions of a process that stands still",
     ),
 }
-# What psycopg calls the statements that it prepares; each process of Encore's uses the same names.
-_STATEMENT_NAMES = "_pg3_%"
+# What each process of Encore's calls the statements that it prepares.
+_STATEMENT_NAMES = "encore_%"
 
 
 @register(Tags.database)
@@ -35,7 +36,11 @@ def check_databases(
     return [
         message
         for alias in databases or ()
-        for message in (*check_limits(alias), *check_prepared_statements(alias))
+        for message in (
+            *check_limits(alias),
+            *check_planner(alias),
+            *check_prepared_statements(alias),
+        )
     ]
 
 
@@ -59,6 +64,23 @@ def check_limits(alias: str) -> Iterator[CheckMessage]:
             )
 
 
+def check_planner(alias: str) -> Iterator[CheckMessage]:
+    """Yield a warning for each setting of the planner that a connection to the database does not have."""
+    connection = connections[alias]
+    for name, value in settings.PLANNER.items():
+        if value not in _read(
+            connection, "SELECT setting, reset_val FROM pg_settings WHERE name = %s", name
+        ):
+            yield Warning(
+                f"{name} is not {value} on the connections to the database '{alias}': plans that are made "
+                "while a table is small are kept when it has grown.",
+                hint=f"Add SET {name} = {value} to connect_query in pgbouncer.ini, or run ALTER ROLE "
+                f'"{_read(connection, "SELECT current_user")[0]}" SET {name} = {value} in the database, '
+                "and let the pooler connect anew.",
+                id="encore.W001",
+            )
+
+
 def check_prepared_statements(alias: str) -> Iterator[CheckMessage]:
     """Yield an error where a pooler hands connections on with the statements of whoever had them before.
 
@@ -70,7 +92,7 @@ def check_prepared_statements(alias: str) -> Iterator[CheckMessage]:
         return
     with atomic(using=alias):
         connection.ensure_connection()
-        Cursor(connection.connection).execute("SELECT 1", prepare=True)
+        exchange(connection.connection, "SELECT 1", [])
         names = _read(
             connection,
             "SELECT name FROM pg_prepared_statements WHERE name LIKE %s LIMIT 1",

@@ -210,18 +210,23 @@ if EMBEDDED_DATABASE:
 else:
     _database = read_database("DATABASE_URL")
 
+# Plans of prepared statements are kept, and one that was made while a table was new and small must not
+# read all of it when it has grown, minutes into a sale: whatever has an index goes by it. A plan that
+# can't is counted as so dear by PostgreSQL before 18 that it would be compiled each time.
+PLANNER = {"enable_seqscan": "off", "jit": "off"}
+
 # A pooler that hands out connections by the transaction, such as PgBouncer, keeps nothing of a session:
 # it takes no `options`, so the limits above are set by the pooler itself or by ALTER ROLE, of which
 # `check --database default` makes sure. `none` is also right for one that hands them out by the session.
 DATABASE_POOLER = read_choice("DATABASE_POOLER", "none", ("none", "transaction"))
 # PgBouncer knows prepared statements from 1.21 on.
 DATABASE_PREPARED_STATEMENTS = read_flag("DATABASE_PREPARED_STATEMENTS", True)
-_session_limits = {
+_session_options = {
     "options": f"-c lock_timeout={LOCK_TIMEOUT_MS}"
     f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
     f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
     # The server's side of it: what a machine that is gone has left open there.
-    + "".join(f" -c {name}={value}" for name, value in SERVER_LIMITS.items())
+    + "".join(f" -c {name}={value}" for name, value in {**SERVER_LIMITS, **PLANNER}.items())
 }
 
 DATABASES = {
@@ -234,7 +239,7 @@ DATABASES = {
         "OPTIONS": {
             **DATABASE_LIMITS,
             **_database.get("OPTIONS", {}),
-            **(_session_limits if DATABASE_POOLER == "none" else {}),
+            **(_session_options if DATABASE_POOLER == "none" else {}),
             # For the few statements that ask to be prepared; the ORM's never are.
             "prepare_threshold": 5 if DATABASE_PREPARED_STATEMENTS else None,
         },

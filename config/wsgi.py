@@ -1,7 +1,13 @@
 """The WSGI application that granian serves."""
 
+import multiprocessing
 import os
 import signal
+
+if multiprocessing.parent_process() is not None:
+    # A worker is forked with the handlers of granian's first process, which do nothing in it: until it has loaded
+    # what follows and has its own, it would not notice that it is to end, and be killed after 5 s.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 from django.core.wsgi import get_wsgi_application
 

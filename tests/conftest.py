@@ -16,8 +16,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from apps.accounts.models import User
 from apps.concerts.models import Performance, Seat
-from apps.core import clock
+from apps.core import clock, request_ids
 from apps.queue.models import QueueEntry, WaitingRoom
+from apps.reservations import seat_lists
 from tests.factories import (
     NOW,
     PerformanceFactory,
@@ -59,9 +60,20 @@ def fences(db: None) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_clean(settings: Any) -> None:
+def _nothing_is_being_done() -> None:
+    """Forget the request and the command of the tests before: a thread keeps the id of its last request until the
+    next, and a process that of its command for good."""
+    request_ids._run.request_id = request_ids._run.caller = ""
+    request_ids._work.set(request_ids._run)
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_clean(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    seat_lists.kept_dates.clear()
+    # A test asks again sooner than anybody could.
+    monkeypatch.setattr(seat_lists, "LOOK_SHARED_MS", 0)
 
 
 class Clock:

@@ -332,7 +332,10 @@ class Seat(models.Model):
                 condition=Q(blocked=False) | ~Q(blocked_reason=""), name="seat_blocked_with_reason"
             ),
         ]
-        indexes = [models.Index(fields=["performance", "position"], name="seat_house_order")]
+        indexes = [
+            models.Index(fields=["performance", "position"], name="seat_house_order"),
+            models.Index(fields=["performance", "changed_in"], name="seat_changes"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.section} {self.row}-{self.number}"

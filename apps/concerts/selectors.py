@@ -28,11 +28,15 @@ CONCERT = Prepared(
 )
 
 
+def takes_place(now: Any, prefix: str = "") -> Q:
+    """Return which performances take place and have not begun; `prefix` leads to them from another
+    table."""
+    return Q(**{f"{prefix}starts_at__gt": now, f"{prefix}called_off_at__isnull": True})
+
+
 def filter_bookable(concert_id: Any, now: Any) -> QuerySet[Performance]:
     """Return the performances of a concert that take place and have not begun, by start."""
-    return Performance.objects.filter(
-        concert_id=concert_id, starts_at__gt=now, called_off_at__isnull=True
-    ).order_by("starts_at")
+    return Performance.objects.filter(takes_place(now), concert_id=concert_id).order_by("starts_at")
 
 
 BOOKABLE = Prepared(filter_bookable, concert_id=BigIntegerField(), now=DateTimeField())

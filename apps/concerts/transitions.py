@@ -235,3 +235,7 @@ def mark_changed(seat_ids: Iterable[int]) -> None:
 def delete_seats(seats: Sequence[Seat]) -> None:
     """Delete seats that the caller has locked and that no reservation has ever had."""
     Seat.objects.filter(pk__in=[seat.pk for seat in seats]).delete()
+    # A seat that is gone has no `changed_in`: lists that are kept see by the performance's row that they
+    # do not hold any more.
+    shows = Performance.objects.filter(pk__in={seat.performance_id for seat in seats})
+    shows.update(called_off_at=F("called_off_at"))

@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.db.transaction import atomic, set_rollback
 
 from apps.core.errors import Busy
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, execute_prepared
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -106,8 +106,7 @@ def lock_name(name: str) -> None:
 
     Taken before any row, and waited for as long as `lock_rows` waits. The caller holds a transaction.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    execute_prepared("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def try_name(name: str) -> bool:
@@ -125,7 +124,10 @@ def snapshot() -> Iterator[CursorWrapper]:
     with atomic(), connection.cursor() as cursor:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute(f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{SNAPSHOT_MEMORY}'")
+        cursor.execute(
+            f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{SNAPSHOT_MEMORY}';"
+            " SET LOCAL enable_seqscan = on"
+        )
         yield cursor
 
 

@@ -18,7 +18,7 @@ from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidR
 from apps.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
 from apps.core.media import encode_json
 from apps.core.models import IdempotencyKey
-from apps.core.prepared import Prepared, fetch_prepared, insert_row
+from apps.core.prepared import Prepared, fetch_prepared, insert_row, new_instance
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -53,7 +53,8 @@ def answer_once(
                 raise IdempotencyKeyReused
             return answer_json(kept.body, status=kept.status, headers={REPLAYED_HEADER: "true"})
         body = encode_json(act()).decode()
-        kept = IdempotencyKey(
+        kept = new_instance(
+            IdempotencyKey,
             customer_id=customer_id,
             key=key,
             request_digest=digest,

@@ -6,7 +6,7 @@ from datetime import datetime
 from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
 from apps.core.audit import Actor
 from apps.core.db import transaction
-from apps.core.prepared import insert_row
+from apps.core.prepared import insert_row, new_instance
 from apps.payments.errors import (
     PaymentNotFound,
     ReservationAlreadyPaid,
@@ -58,10 +58,11 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
             raise ReservationAlreadyPaid
         require_sale_goes_on(reservation.performance.concert)
         require_not_called_off(reservation.performance)
-        payment = Payment(
-            reservation=reservation,
+        payment = new_instance(
+            Payment,
+            reservation_id=reservation.pk,
             customer_id=entry.customer_id,
-            status=Payment.Status.SUCCEEDED,
+            status=Payment.Status.SUCCEEDED.value,
             amount=reservation.total,
             currency=reservation.currency,
             paid_at=now,

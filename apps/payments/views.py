@@ -15,7 +15,7 @@ from apps.accounts.schema import SIGNED_IN
 from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
-from apps.core.fields import IdField
+from apps.core.fields import IdField, read_field
 from apps.core.idempotency import answer_once
 from apps.core.limits import ID_MAX
 from apps.core.pagination import CursorPages
@@ -136,14 +136,13 @@ class PaymentViewSet(GenericViewSet[Payment]):
     )
     def create(self, request: Request) -> HttpResponse:
         """Pay from the wallet; the queue token ends with it (6.1.1)."""
-        data = PaymentInput(data=request.data)
-        data.is_valid(raise_exception=True)
+        reservation_id = read_field(request, "reservation_id", PaymentInput)
         now = read_clock()
 
         def act() -> Any:
             paid = services.pay_reservation(
                 entry_id=entry_of(request).pk,
-                reservation_id=data.validated_data["reservation_id"],
+                reservation_id=reservation_id,
                 now=now,
             )
             paid.payment.reservation = paid.reservation

@@ -38,6 +38,14 @@ INSIDE = Prepared(
     ),
     room_id=BigIntegerField(),
 )
+FIRST_WAITING = Prepared(
+    lambda room_id: (
+        QueueEntry.objects.filter(room_id=room_id, state=QueueEntry.State.WAITING)
+        .order_by("place")
+        .values_list("pk", flat=True)[:1]
+    ),
+    room_id=BigIntegerField(),
+)
 # So many sizes of what enters together are kept.
 HEADS_MAX = 16
 
@@ -60,10 +68,18 @@ class LetIn:
     finished: int
 
 
+def fill_freed_place(room_id: int, *, now: datetime) -> None:
+    """Let the next in line in, somebody's place inside being free. Where nobody waits it stays free, and
+    the next look at the room counts it."""
+    if FIRST_WAITING.fetch(room_id=room_id):
+        fill_free_places(room_id, now=now)
+
+
 def fill_free_places(room_id: int, *, now: datetime, wait: bool = False) -> int:
     """Let the next in line in where there are free places; return how many.
 
-    While somebody else is at it, wait for them, or leave it to them and return 0.
+    The places of those inside whom the clock has put out are free after the next look at the room. While
+    somebody else is at it, wait for them, or leave it to them and return 0.
     """
     with transaction():
         turnstile = lock_turnstile(room_id, skip_locked=not wait)
@@ -90,6 +106,7 @@ def look_after(room_id: int, *, now: datetime, in_call: bool = False) -> int:
         patience = timedelta(seconds=limits.DRAW_PATIENCE_S if long else 0)
         if is_draw_due(turnstile, now=now - patience):
             draw_order(turnstile, now=now)
+        end_overdue_inside(turnstile.room, now=now)
         flow = let_in(turnstile, now=now)
         tally(turnstile, flow, now=now)
         measure_pace(turnstile, now=now)
@@ -116,18 +133,23 @@ def tally(turnstile: Turnstile, flow: LetIn, *, now: datetime) -> None:
     record_turn(turnstile, flow, waiting=waiting, gave_up=gave_up, now=now)
 
 
-def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
-    """Let in as many as the room has places and its rate allows, in order.
-
-    The caller has locked the turnstile, since two admitters would each see the same free places, and
-    saves it. Whoever is passed over, or whose place is given away, is ended here and now: a call of
-    theirs that is on its way must not bring them back beside, or behind, those who took their turn.
-    """
-    room = turnstile.room
+def end_overdue_inside(room: WaitingRoom, *, now: datetime) -> None:
+    """End those inside whom the clock has put out, so that their places are free. The caller has locked
+    the turnstile."""
     overdue = lock_rows(
         OVERDUE_INSIDE, room_id=room.pk, silent_since=room.silent_since(now), now=now
     )
     end_by_clock(room, overdue, now=now)
+
+
+def let_in(turnstile: Turnstile, *, now: datetime) -> LetIn:
+    """Let in as many as the room has places and its rate allows, in order.
+
+    The caller has locked the turnstile, since two admitters would each see the same free places, and
+    saves it. Whoever is passed over is ended here and now: a call of theirs that is on its way must not
+    bring them back behind those who took their turn.
+    """
+    room = turnstile.room
     inside = sum(INSIDE.fetch(room_id=room.pk))
     free = count_free_places(room, inside=inside, now=now)
     entered = 0

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from django.db import connection
+from django.db.models import BigIntegerField, CharField
 
 from apps.core.db import lock_name, lock_rows, transaction
+from apps.core.prepared import Prepared, fetch_prepared
 from apps.queue.errors import RoomNotFound, WaitingRoomClosed
 from apps.queue.models import QueueEntry, WaitingRoom, hash_token
 from apps.queue.transitions import end_entry
@@ -20,12 +21,20 @@ WITH number AS (
 entry AS (
     INSERT INTO queue_queueentry
            (room_id, customer_id, number, place, token_hash, state, joined_at, end_reason)
-    SELECT room_id, %(customer)s, last_number, last_number, %(hash)s, 'waiting', %(now)s, ''
+    SELECT room_id, %(customer)s::bigint, last_number, last_number, %(hash)s::bytea, 'waiting',
+           %(now)s::timestamptz, ''
       FROM number
  RETURNING id)
-INSERT INTO queue_presence (entry_id, last_seen_at) SELECT id, %(now)s FROM entry
+INSERT INTO queue_presence (entry_id, last_seen_at) SELECT id, %(now)s::timestamptz FROM entry
 RETURNING entry_id
 """
+EARLIER = Prepared(
+    lambda room_slug, customer_id: QueueEntry.objects.select_related("room", "presence").filter(
+        room__slug=room_slug, customer_id=customer_id, state__in=QueueEntry.LIVE_STATES
+    ),
+    room_slug=CharField(),
+    customer_id=BigIntegerField(),
+)
 
 
 def take_place(*, customer_id: int, room_slug: str, token: str, now: datetime) -> int:
@@ -37,23 +46,13 @@ def take_place(*, customer_id: int, room_slug: str, token: str, now: datetime) -
     with transaction():
         # One join of a customer at a time: two would each see no earlier place to end.
         lock_name(f"join {room_slug} {customer_id}")
-        earlier = QueueEntry.objects.select_related("room", "presence").filter(
-            room__slug=room_slug, customer_id=customer_id, state__in=QueueEntry.LIVE_STATES
-        )
-        for entry in lock_rows(earlier):
+        for entry in lock_rows(EARLIER, room_slug=room_slug, customer_id=customer_id):
             end_entry(entry, reason=QueueEntry.EndReason.REISSUED, now=now)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _TAKE,
-                {
-                    "slug": room_slug,
-                    "customer": customer_id,
-                    "hash": hash_token(token),
-                    "now": now,
-                },
-            )
-            taken = cursor.fetchone()
-        if taken is None:
+        taken = fetch_prepared(
+            _TAKE,
+            {"slug": room_slug, "customer": customer_id, "hash": hash_token(token), "now": now},
+        )
+        if not taken:
             known = WaitingRoom.objects.filter(slug=room_slug).exists()
             raise WaitingRoomClosed if known else RoomNotFound
-        return int(taken[0])
+        return int(taken[0][0])

@@ -63,13 +63,13 @@ def issue_token(*, customer_id: int, room_slug: str, now: datetime) -> IssuedTok
     entry = get_entry(
         take_place(customer_id=customer_id, room_slug=room_slug, token=token, now=now)
     )
-    if has_free_places(entry.room):
+    if is_count_overdue(entry.room, now=now):
+        tend_room(entry.room, now=now)
+        entry = get_entry(entry.pk)
+    if may_enter(entry):
         # The place is taken. That the room is busy is no reason to refuse it.
         with suppress(Busy):
             fill_free_places(entry.room_id, now=now, wait=True)
-        entry = get_entry(entry.pk)
-    elif is_count_overdue(entry.room, now=now):
-        tend_room(entry.room, now=now)
         entry = get_entry(entry.pk)
     require_live(entry, now=now)
     return IssuedToken(
@@ -79,14 +79,17 @@ def issue_token(*, customer_id: int, room_slug: str, now: datetime) -> IssuedTok
     )
 
 
-def has_free_places(room: WaitingRoom) -> bool:
-    """Say whether somebody might enter, by the last look at the room."""
-    if not room.lets_in or is_before_opening(room):
+def may_enter(entry: QueueEntry) -> bool:
+    """Say whether somebody who has just joined might enter: where places were free by the last look at
+    the room, or where they are the first in line, since one may have become free."""
+    room = entry.room
+    if entry.state != QueueEntry.State.WAITING or not room.lets_in or is_before_opening(room):
         return False
     turnstile = room.turnstile
-    return turnstile.admitted < room.capacity and (
+    counted_free = turnstile.admitted < room.capacity and (
         not room.admit_per_minute or turnstile.free_places > 0
     )
+    return counted_free or entry.ahead == 0
 
 
 def note_call(*, customer_id: int, token: str, now: datetime) -> QueueEntry:

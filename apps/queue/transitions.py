@@ -11,7 +11,7 @@ from apps.concerts.models import Concert
 from apps.core.audit import Actor, record_action
 from apps.core.db import lock_row
 from apps.core.prepared import Prepared
-from apps.queue.admission import fill_free_places
+from apps.queue.admission import fill_freed_place
 from apps.queue.ending import write_end
 from apps.queue.errors import (
     QueueNotAdmitted,
@@ -95,7 +95,7 @@ def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime)
         mark_departures(entry.room_id, [entry.place])
     else:
         # No `partial`: where this fails, Django logs it by its name.
-        on_commit(lambda: fill_free_places(entry.room_id, now=now), robust=True)
+        on_commit(lambda: fill_freed_place(entry.room_id, now=now), robust=True)
 
 
 def save_room(*, slug: str, name: str, room_limits: Mapping[str, int], now: datetime) -> str:

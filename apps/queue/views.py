@@ -18,7 +18,7 @@ from apps.concerts.limits import MAIN_ROOM
 from apps.concerts.selectors import get_concert
 from apps.core.clock import read_clock
 from apps.core.errors import Busy, InvalidRequest, TooManyRequests
-from apps.core.fields import IdField
+from apps.core.fields import IdField, read_field
 from apps.core.media import encode_json
 from apps.core.schema import problems
 from apps.queue import services
@@ -190,9 +190,7 @@ class QueueTokenViewSet(ViewSet):
     def create(self, request: Request) -> HttpResponse:
         """Answer a new token (1.1.1). An earlier place in the room ends: asking again is going to the
         back (1.2.1)."""
-        data = TokenInput(data=request.data)
-        data.is_valid(raise_exception=True)
-        concert_id = data.validated_data.get("concert_id")
+        concert_id = read_field(request, "concert_id", TokenInput)
         room_slug = MAIN_ROOM if concert_id is None else get_concert(concert_id).room
         issued = services.issue_token(
             customer_id=customer_id_of(request), room_slug=room_slug, now=read_clock()

@@ -20,8 +20,13 @@ def overdue(now: datetime, prefix: str = "") -> Q:
     return Q(**{f"{prefix}status__in": UNPAID, f"{prefix}expires_at__lte": now})
 
 
+def is_live(status: str, expires_at: datetime, now: datetime) -> bool:
+    """Say whether a reservation of this state claims its seats at `now`."""
+    return status == "confirmed" or (status in UNPAID and not is_overdue(expires_at, now))
+
+
 def live(now: datetime, prefix: str = "") -> Q:
-    """Return which reservations claim their seats at `now`: the paid, and the unpaid not overdue."""
+    """Return the same of reservations in SQL: the paid, and the unpaid not overdue."""
     return Q(**{f"{prefix}status": "confirmed"}) | Q(
         **{f"{prefix}status__in": UNPAID, f"{prefix}expires_at__gt": now}
     )

@@ -1,11 +1,11 @@
 """Reads of holds and reservations, always of one customer's own."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import BigIntegerField, DateTimeField, Prefetch, Q, QuerySet
 
 from apps.core.prepared import Prepared
-from apps.reservations.deadlines import UNPAID, overdue
+from apps.reservations.deadlines import overdue
 from apps.reservations.models import Reservation, ReservationSeat
 
 # The states of a reservation as customers know them, in the order of its life.
@@ -49,23 +49,6 @@ CLAIMED_OF = Prepared(
     ),
     customer_id=BigIntegerField(),
     performance_id=BigIntegerField(),
-    now=DateTimeField(),
-)
-LAPSES = Prepared(
-    lambda customer_id, concert_id, since, now: (
-        Reservation.objects.filter(
-            customer_id=customer_id,
-            performance__concert_id=concert_id,
-            status__in=(*UNPAID, Reservation.Status.EXPIRED),
-            expires_at__gt=since,
-            expires_at__lte=now,
-        )
-        .order_by("-expires_at")
-        .values_list("expires_at", flat=True)
-    ),
-    customer_id=BigIntegerField(),
-    concert_id=BigIntegerField(),
-    since=DateTimeField(),
     now=DateTimeField(),
 )
 CLAIMED = Prepared(
@@ -125,16 +108,6 @@ def public_status(reservation: Reservation, *, now: datetime) -> str:
 def count_claimed_seats(customer_id: int, performance_id: int, *, now: datetime) -> int:
     """Return how many seats of a performance the customer holds, has reserved or owns."""
     return len(CLAIMED_OF.fetch(customer_id=customer_id, performance_id=performance_id, now=now))
-
-
-def list_lapses(
-    customer_id: int, concert_id: int, *, lately: timedelta, now: datetime
-) -> list[datetime]:
-    """Return when the time of the customer's holds of a concert ran out unpaid, the latest first.
-
-    By the clock: it is the same before a sweep and after it. What was given back has not run out.
-    """
-    return LAPSES.fetch(customer_id=customer_id, concert_id=concert_id, since=now - lately, now=now)
 
 
 def find_claimed(seat_ids: list[int], *, now: datetime) -> set[int]:

@@ -3,23 +3,26 @@
 from collections.abc import Sequence
 from datetime import date as Date
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import BigIntegerField
+from django.db.models import BigIntegerField, DateField, DateTimeField
 from django.utils.translation import gettext_lazy as _
 
 from apps.concerts.errors import SeatNotFound
 from apps.concerts.models import Concert, Performance, Seat
-from apps.concerts.selectors import get_bookable_performances, get_concert
+from apps.concerts.selectors import get_bookable_performances, get_concert, takes_place
 from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
 from apps.core.audit import Actor
 from apps.core.db import lock_rows, transaction
 from apps.core.errors import InvalidRequest
+from apps.core.limits import ID_MAX
 from apps.core.prepared import Prepared
 from apps.queue.transitions import lock_admitted_entry, require_room_of
 from apps.reservations import limits, selectors
+from apps.reservations.claims import Claims, read_claims
 from apps.reservations.deadlines import UNPAID
 from apps.reservations.errors import (
     ReservationNotFound,
@@ -44,12 +47,19 @@ from apps.reservations.transitions import (
 # The last fence against a seat sold twice, in case a lock is ever forgotten.
 CLAIM_ONCE = "reservation_seat_claimed_once"
 
+# With their performance and concert: a hold asks for nothing else of these.
 SEATS = Prepared(
-    lambda seat_ids, performance_ids: Seat.objects.filter(
-        pk__any=seat_ids, performance__pk__any=performance_ids
-    ),
+    lambda seat_ids, concert_id, date, now: Seat.objects.filter(
+        takes_place(now, "performance__"),
+        pk__any=seat_ids,
+        performance__concert_id=concert_id,
+        performance__date=date,
+        performance__concert__published=True,
+    ).select_related("performance__concert"),
     seat_ids=BigIntegerField(),
-    performance_ids=BigIntegerField(),
+    concert_id=BigIntegerField(),
+    date=DateField(),
+    now=DateTimeField(),
 )
 
 
@@ -65,22 +75,34 @@ def hold_seats(
     """
     with transaction():
         entry = lock_admitted_entry(entry_id, now=now)
-        concert = get_concert(concert_id)
+        seats = lock_seats(seat_ids, concert_id=concert_id, date=date, now=now)
+        concert = seats[0].performance.concert if seats else get_concert(concert_id)
         require_room_of(entry, concert)
         require_sale_goes_on(concert)
-        performances = get_bookable_performances(concert, date=date, now=now)
-        require_few_lapses(concert, customer_id=entry.customer_id, now=now)
-        seats = lock_seats(seat_ids, performances=performances)
-        (performance,) = (p for p in performances if p.pk == seats[0].performance_id)
-        performance.concert = concert
-        require_within_limit(concert, seats, customer_id=entry.customer_id, now=now)
-        release_overdue_claims(
-            seat_ids,
+        if len(seats) < len(seat_ids) or not concert.is_on_sale(now):
+            get_bookable_performances(concert, date=date, now=now)
+            raise SeatNotFound
+        performance = require_one_performance(seats)
+        read = partial(
+            read_claims,
             customer_id=entry.customer_id,
-            performance_id=performance.pk,
+            performance=performance,
+            seat_ids=seat_ids,
+            since=now - timedelta(minutes=settings.HOLD_LAPSE_MINUTES),
             now=now,
         )
-        require_free(seats, now=now)
+        claims = read()
+        require_few_lapses(claims)
+        require_within_limit(concert, claims)
+        if claims.has_overdue():
+            release_overdue_claims(
+                seat_ids,
+                customer_id=entry.customer_id,
+                performance_id=performance.pk,
+                now=now,
+            )
+            claims = read()
+        require_free(seats, claims)
         try:
             return create_hold(
                 customer_id=entry.customer_id, performance=performance, seats=seats, now=now
@@ -91,7 +113,25 @@ def hold_seats(
             raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
 
 
-def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> None:
+def lock_seats(
+    seat_ids: Sequence[int], *, concert_id: int, date: Date, now: datetime
+) -> list[Seat]:
+    """Lock those of the seats that are of a performance of this date that takes place and has not
+    begun, and return them with it and its published concert."""
+    concert_id = min(concert_id, ID_MAX)
+    return lock_rows(SEATS, seat_ids=list(seat_ids), concert_id=concert_id, date=date, now=now)
+
+
+def require_one_performance(seats: Sequence[Seat]) -> Performance:
+    """Return the seats' performance. Raise `InvalidRequest` where they are of more than one."""
+    if len({seat.performance_id for seat in seats}) > 1:
+        raise InvalidRequest.of(
+            "seat_ids", "several_performances", _("All seats must be of one performance.")
+        )
+    return seats[0].performance
+
+
+def require_few_lapses(claims: Claims) -> None:
     """Raise `TooManyLapsedHolds` where the customer has let more than `HOLD_LAPSES_MAX` holds of the
     concert run out in the last `HOLD_LAPSE_MINUTES`; 0 of either forgives everything.
 
@@ -100,42 +140,25 @@ def require_few_lapses(concert: Concert, *, customer_id: int, now: datetime) -> 
     allowed, lately = settings.HOLD_LAPSES_MAX, timedelta(minutes=settings.HOLD_LAPSE_MINUTES)
     if not (allowed and lately):
         return
-    lapses = selectors.list_lapses(customer_id, concert.pk, lately=lately, now=now)
+    lapses = claims.list_lapses(claims.now - lately)
     if len(lapses) > allowed:
-        wait = lapses[allowed] + lately - now
+        wait = lapses[allowed] + lately - claims.now
         raise TooManyLapsedHolds(retry_after_seconds=ceil(wait.total_seconds()))
 
 
-def lock_seats(seat_ids: Sequence[int], *, performances: Sequence[Performance]) -> list[Seat]:
-    """Lock the seats. Raise `SeatNotFound` where one is not of these performances, and
-    `InvalidRequest` where they are of more than one."""
-    performance_ids = [performance.pk for performance in performances]
-    seats = lock_rows(SEATS, seat_ids=list(seat_ids), performance_ids=performance_ids)
-    if len(seats) < len(seat_ids):
-        raise SeatNotFound
-    if len({seat.performance_id for seat in seats}) > 1:
-        raise InvalidRequest.of(
-            "seat_ids", "several_performances", _("All seats must be of one performance.")
-        )
-    return seats
-
-
-def require_within_limit(
-    concert: Concert, seats: Sequence[Seat], *, customer_id: int, now: datetime
-) -> None:
+def require_within_limit(concert: Concert, claims: Claims) -> None:
     """Raise `SeatLimitExceeded` where these would be too many seats for the customer.
 
     The lock on the queue entry keeps a second request of the same customer out meanwhile.
     """
-    claimed = selectors.count_claimed_seats(customer_id, seats[0].performance_id, now=now)
-    if claimed + len(seats) > concert.seats_per_customer:
+    if claims.count_own() + len(claims.seat_ids) > concert.seats_per_customer:
         raise SeatLimitExceeded(limit=concert.seats_per_customer)
 
 
-def require_free(seats: Sequence[Seat], *, now: datetime) -> None:
+def require_free(seats: Sequence[Seat], claims: Claims) -> None:
     """Raise `SeatUnavailable` with the seats that are blocked or claimed. The caller has locked them."""
-    claimed = selectors.find_claimed([seat.pk for seat in seats], now=now)
-    lost = [seat.pk for seat in seats if seat.blocked or seat.pk in claimed]
+    taken = claims.find_taken()
+    lost = [seat.pk for seat in seats if seat.blocked or seat.pk in taken]
     if lost:
         raise SeatUnavailable(seat_ids=lost)
 

@@ -12,7 +12,7 @@ from apps.concerts.transitions import block_seats
 from apps.core.audit import Actor, clean_reason, record_action
 from apps.core.db import lock_row, lock_rows
 from apps.core.errors import Busy
-from apps.core.prepared import Prepared, insert_row, update_row
+from apps.core.prepared import Prepared, insert_rows, new_instance, update_row
 from apps.reservations.errors import (
     HoldExpired,
     HoldNotFound,
@@ -104,22 +104,23 @@ def create_hold(
     *, customer_id: int, performance: Performance, seats: Sequence[Seat], now: datetime
 ) -> Reservation:
     """Write a hold on seats of a performance that the caller has locked and found free."""
-    hold = Reservation(
+    hold = new_instance(
+        Reservation,
         customer_id=customer_id,
-        performance=performance,
-        status=Status.HELD,
+        performance_id=performance.pk,
+        status=Status.HELD.value,
         total=sum(seat.price for seat in seats),
         currency=performance.concert.currency,
         held_at=now,
         expires_at=now + timedelta(seconds=settings.HOLD_SECONDS),
+        changed_in=0,
     )
-    insert_row(hold)
+    hold.performance = performance
     hold.known_lines = [
-        ReservationSeat(reservation_id=hold.pk, seat=seat, price=seat.price)
+        ReservationSeat(seat=seat, price=seat.price)
         for seat in sorted(seats, key=lambda seat: seat.position)
     ]
-    for line in hold.known_lines:
-        insert_row(line)
+    insert_rows(hold, hold.known_lines, link="reservation_id")
     return hold
 
 

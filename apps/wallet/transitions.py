@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import BigIntegerField
 
 from apps.core.db import lock_row
-from apps.core.prepared import Prepared, insert_row
+from apps.core.prepared import Prepared, insert_row, new_instance
 from apps.wallet.errors import BalanceLimitExceeded, InsufficientBalance
 from apps.wallet.limits import BALANCE_MAX
 from apps.wallet.models import Wallet, WalletEntry
@@ -50,8 +50,9 @@ def post_entry(
         )
     if balance > BALANCE_MAX:
         raise BalanceLimitExceeded(balance=wallet.balance, limit=BALANCE_MAX)
-    entry = WalletEntry(
-        wallet=wallet,
+    entry = new_instance(
+        WalletEntry,
+        wallet_id=wallet.pk,
         kind=kind,
         amount=amount,
         balance_after=balance,

@@ -13,7 +13,7 @@ from apps.accounts.permissions import customer_id_of
 from apps.accounts.schema import SIGNED_IN
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
-from apps.core.fields import WholeNumberField
+from apps.core.fields import WholeNumberField, read_field
 from apps.core.idempotency import answer_once
 from apps.core.pagination import CursorPages
 from apps.core.schema import IDEMPOTENCY_KEY, RETRIED, problems
@@ -101,13 +101,12 @@ class WalletViewSet(GenericViewSet[WalletEntry]):
     )
     def charge(self, request: Request) -> HttpResponse:
         """Add money and answer the new balance (7.2.1)."""
-        data = ChargeInput(data=request.data)
-        data.is_valid(raise_exception=True)
+        amount = read_field(request, "amount", ChargeInput)
         now = read_clock()
 
         def act() -> Any:
             wallet, entry = services.charge_wallet(
-                customer_id=customer_id_of(request), amount=data.validated_data["amount"], now=now
+                customer_id=customer_id_of(request), amount=amount, now=now
             )
             return ChargeOutput(
                 {"balance": wallet.balance, "currency": wallet.currency, "entry": entry}

@@ -307,8 +307,8 @@ def test_who_gives_up_a_place_waits_where_that_is_not_left_to_others(
     small_room, entry, monkeypatch
 ):
     make_line(small_room, 1, 2)
-    wait = partial(transitions.fill_free_places, wait=True)
-    monkeypatch.setattr(transitions, "fill_free_places", wait)
+    wait = partial(admission.fill_free_places, wait=True)
+    monkeypatch.setattr(transitions, "fill_freed_place", wait)
     assert overlap(look(small_room), leave(entry)).waited
 
 

@@ -121,10 +121,13 @@ def test_sets_in_opposite_order_locked_as_asked_for_deadlock(room, seats, monkey
     first, second = make_inside(), make_inside()
     each_has_one = threading.Barrier(2)
 
-    def lock_as_asked(seat_ids, *, performances):
-        locked = [lock_row(Seat.objects.filter(pk=seat_ids[0]))]
+    def lock_one(seat_id):
+        return lock_row(Seat.objects.filter(pk=seat_id).select_related("performance__concert"))
+
+    def lock_as_asked(seat_ids, **_where):
+        locked = [lock_one(seat_ids[0])]
         each_has_one.wait(PATIENCE_S)
-        return locked + [lock_row(Seat.objects.filter(pk=seat_id)) for seat_id in seat_ids[1:]]
+        return locked + [lock_one(seat_id) for seat_id in seat_ids[1:]]
 
     monkeypatch.setattr(services, "lock_seats", lock_as_asked)
     results = race(lambda: hold(first, seats[:2]), lambda: hold(second, seats[1::-1]))
@@ -142,8 +145,9 @@ def test_who_wants_different_seats_never_waits(room, seats):
 
 
 def test_who_wants_different_seats_waits_where_a_lock_is_too_wide(room, seats, monkeypatch):
-    def lock_house(seat_ids, *, performances):
-        house = lock_rows(Seat.objects.filter(performance__in=performances))
+    def lock_house(seat_ids, *, date, **_where):
+        seats = Seat.objects.filter(performance__date=date)
+        house = lock_rows(seats.select_related("performance__concert"))
         return [seat for seat in house if seat.pk in seat_ids]
 
     monkeypatch.setattr(services, "lock_seats", lock_house)

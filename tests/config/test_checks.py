@@ -1,10 +1,11 @@
 """What `check --database default` says of a database that lacks what Encore needs of it."""
 
+from contextlib import closing, nullcontext
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection
-from psycopg import Cursor
+from django.db import connection, connections
 
 from config import checks
 
@@ -78,12 +79,17 @@ def test_a_pooler_that_does_not_know_prepared_statements_is_found(settings):
 @pytest.mark.django_db
 def test_one_that_gives_them_names_of_its_own_is_not(settings, monkeypatch):
     settings.DATABASE_POOLER = "transaction"
-    with connection.cursor() as cursor:
-        cursor.execute("DEALLOCATE ALL")
-    name = "PREPARE pooler_1 AS SELECT 1"
-    monkeypatch.setattr(
-        checks,
-        "Cursor",
-        lambda c: type("C", (), {"execute": lambda *_, **__: Cursor(c).execute(name)})(),
-    )
-    assert list(checks.check_prepared_statements("default")) == []
+    with closing(connections.create_connection("default")) as pooled:
+        monkeypatch.setattr(checks, "connections", {"default": pooled})
+        monkeypatch.setattr(checks, "atomic", lambda **_using: nullcontext())
+        name = "PREPARE pooler_1 AS SELECT 1"
+        monkeypatch.setattr(checks, "exchange", lambda c, _sql, _given: c.execute(name))
+        assert list(checks.check_prepared_statements("default")) == []
+
+
+@pytest.mark.parametrize("name", ["enable_seqscan", "jit"])
+def test_a_planner_that_is_not_told_is_named(no_wish, set_limit, name):
+    set_limit(name, "on")
+    (warning,) = checks.check_planner("default")
+    assert warning.msg.startswith(f"{name} is not off on the connections to the database 'default'")
+    assert f"SET {name} = off" in warning.hint

@@ -18,6 +18,7 @@ from django.urls import path
 
 from apps.core import request_ids
 from apps.core.request_ids import HEADER, current_work, make_id
+from config.celery import app as encore
 from config.logs import JsonLine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +28,6 @@ WORKER_LIMIT_S = 30
 logger = logging.getLogger("apps.somewhere")
 probe = Celery("probe", broker="memory://", set_as_current=False)
 probe.conf.task_ignore_result = True
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_being_done():
-    """Forget the last request of the tests before: a thread keeps its id until the next."""
-    token = request_ids._work.set(request_ids._run)
-    yield
-    request_ids._work.reset(token)
 
 
 @probe.task(name="probe.log_line")
@@ -87,12 +80,6 @@ def lines():
     logging.getLogger().addHandler(handler)
     yield logged
     logging.getLogger().removeHandler(handler)
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    yield
-    request_ids._work.set(request_ids._run)
 
 
 def ids_of(lines, message):
@@ -222,15 +209,20 @@ def work_off(count):
         ended.release()
 
     task_postrun.connect(note)
-    with start_worker(
-        probe,
-        pool="threads",
-        concurrency=2,
-        perform_ping_check=False,
-        shutdown_timeout=WORKER_LIMIT_S,
-    ):
-        assert all(ended.acquire(timeout=WORKER_LIMIT_S) for _ in range(count))
-    task_postrun.disconnect(note)
+    try:
+        with start_worker(
+            probe,
+            pool="threads",
+            concurrency=2,
+            perform_ping_check=False,
+            shutdown_timeout=WORKER_LIMIT_S,
+        ):
+            assert all(ended.acquire(timeout=WORKER_LIMIT_S) for _ in range(count))
+    finally:
+        task_postrun.disconnect(note)
+        # The worker has made its application that of the whole process.
+        encore.set_current()
+        encore.set_default()
 
 
 @pytest.mark.urls(__name__)
@@ -294,9 +286,7 @@ def test_a_run_of_a_command_has_an_id_in_all_its_lines(tmp_path):
     assert first != second
 
 
-def test_the_threads_of_a_command_have_its_id(lines, monkeypatch):
-    monkeypatch.setattr(request_ids._run, "request_id", "")
-    monkeypatch.setattr(request_ids._run, "caller", "")
+def test_the_threads_of_a_command_have_its_id(lines):
     request_ids.name_run("manage.py rehearse")
     thread = Thread(target=logger.warning, args=["in a thread"])
     thread.start()

@@ -21,9 +21,10 @@ def setting(name):
     return value
 
 
-def test_pgbouncer_sets_the_limits_of_time():
+def test_pgbouncer_sets_what_encore_asks_for():
     (query,) = re.findall(r"connect_query='(.*)'", PGBOUNCER)
-    assert dict(re.findall(r"SET (\w+) = (\d+)", query)) == {
+    assert dict(re.findall(r"SET (\w+) = (\w+)", query)) == {
+        **settings.PLANNER,
         "lock_timeout": str(settings.LOCK_TIMEOUT_MS),
         "statement_timeout": str(settings.STATEMENT_TIMEOUT_MS),
         "idle_in_transaction_session_timeout": str(settings.IDLE_IN_TRANSACTION_TIMEOUT_MS),

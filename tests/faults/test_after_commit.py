@@ -12,7 +12,7 @@ def test_the_database_lost_right_after_the_commit_is_no_error(buyer, admitted, m
     def fail(*_args, **_options):
         raise Busy
 
-    monkeypatch.setattr(transitions, "fill_free_places", fail)
+    monkeypatch.setattr(transitions, "fill_freed_place", fail)
     answer = buyer.delete("/api/v1/queue/tokens/current")
     admitted.refresh_from_db()
     assert admitted.state == QueueEntry.State.ENDED

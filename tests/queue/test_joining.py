@@ -80,25 +80,24 @@ class TestTakingAPlace:
             join(customer, room_slug=slug)
         assert read_contents() == before
 
-    @pytest.mark.parametrize("step", ["fill_free_places", "look_after"])
-    def test_a_place_is_taken_although_the_room_is_busy(self, room, monkeypatch, step):
-        WaitingRoom.objects.update(capacity=1)
-        if step == "look_after":
-            Turnstile.objects.update(admitted=1)
-        monkeypatch.setattr(services, step, refuse)
+    def test_a_place_is_taken_although_the_room_is_busy(self, room, monkeypatch):
+        WaitingRoom.objects.update(capacity=2)
+        for step in ("fill_free_places", "look_after"):
+            monkeypatch.setattr(services, step, refuse)
+        join()
         issued = join()
-        assert (issued.status.entry.state, issued.status.position) == ("waiting", 1)
+        assert (issued.status.entry.state, issued.status.position) == ("waiting", 2)
         monkeypatch.undo()
         assert poll(issued.status.entry).position == 0
 
     def test_who_has_joined_again_meanwhile_is_told_so(self, room, monkeypatch):
         customer = UserFactory()
 
-        def join_again(_room_id, *, now, wait):
+        def join_again(_room, *, now):
             monkeypatch.undo()
             join(customer, now=now)
 
-        monkeypatch.setattr(services, "fill_free_places", join_again)
+        monkeypatch.setattr(services, "tend_room", join_again)
         with pytest.raises(QueueTokenExpired) as refusal:
             join(customer)
         assert refusal.value.fields == {"reason": "reissued"}

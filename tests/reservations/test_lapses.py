@@ -3,8 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from apps.queue.models import QueueEntry
 from apps.reservations.errors import TooManyLapsedHolds
@@ -147,15 +145,3 @@ def test_a_customer_whose_payment_failed_can_choose_again(buyer, customer, house
     for seat in house[:4]:
         make_reservation(customer, [seat], at=NOW - HELD_BEFORE)
     assert post_hold(buyer, house[:4]).status_code == 201
-
-
-def test_it_costs_a_hold_one_query(admitted, house, settings):
-    def count():
-        with CaptureQueriesContext(connection) as captured:
-            held = hold(admitted, house[:1])
-        cancel(held, now=NOW)
-        return len(captured)
-
-    with_it = count()
-    settings.HOLD_LAPSES_MAX = 0
-    assert with_it == count() + 1

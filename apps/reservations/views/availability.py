@@ -1,5 +1,6 @@
 """`/concerts/{id}/dates` and `…/seats`: what can be booked."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -16,14 +17,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from apps.concerts.errors import ConcertNotFound, DateNotBookable
-from apps.concerts.models import Performance
-from apps.concerts.selectors import (
-    get_bookable_performances,
-    get_concert,
-    list_bookable_performances,
-)
+from apps.concerts.selectors import get_concert, list_bookable_performances
 from apps.core.clock import read_clock
-from apps.core.conditional import answer_unless_known
+from apps.core.conditional import answer_kept
 from apps.core.errors import InvalidRequest
 from apps.core.limits import ID_MAX
 from apps.core.schema import IF_NONE_MATCH, problems
@@ -31,7 +27,7 @@ from apps.queue.errors import WrongWaitingRoom
 from apps.queue.permissions import IsAdmitted, entry_of
 from apps.queue.schema import INSIDE, QUEUE_TOKEN
 from apps.queue.transitions import require_room_of
-from apps.reservations import availability
+from apps.reservations import availability, seat_lists
 from apps.reservations.serializers import SEAT_EXAMPLE
 from apps.reservations.views.dates import CONCERT_ID, DATE, parse_date
 
@@ -192,37 +188,39 @@ class AvailabilityViewSet(ViewSet):
     def seats(self, request: Request, concert_id: int, date: str) -> HttpResponse:
         """Answer the free seats (3.2.1); none is an empty list (3.2.2)."""
         now = read_clock()
-        concert = get_concert(concert_id)
-        require_room_of(entry_of(request), concert)
-        performances = self.narrow(
-            request, get_bookable_performances(concert, date=parse_date(date), now=now)
-        )
-        version = availability.read_version(now=now)
         include_all = self.includes_all(request)
-        since = request.query_params.get("since")
+        text = request.query_params.get("since")
+        since = None if text is None else availability.parse_version(text)
+        kept, seen = seat_lists.find_date(
+            concert_id,
+            parse_date(date),
+            since=since,
+            admit=partial(require_room_of, entry_of(request)),
+            now=now,
+        )
+        performance_id = self.narrow(request, kept.performance_ids)
         if since is not None:
-            seats = availability.list_changed_seats(
-                performances, since=availability.parse_version(since), now=now
-            )
+            body = kept.list_changes(seen, performance_id=performance_id, since=since, now=now)
         else:
-            seats = availability.list_seats(performances, now=now, include_all=include_all)
-        answer = {"results": seats, "next": None, "previous": None, "version": str(version)}
-        # The version moves with every commit anywhere; the tag stands for the seats.
-        return answer_unless_known(request, answer, cache_control=CACHE_CONTROL, tagged=seats)
+            body = kept.list_seats(
+                seen, performance_id=performance_id, include_all=include_all, now=now
+            )
+        return answer_kept(request, body, cache_control=CACHE_CONTROL)
 
-    def narrow(self, request: Request, performances: list[Performance]) -> list[Performance]:
-        """Return the one show that `?performance=` asks for, or all of the date's."""
+    def narrow(self, request: Request, performance_ids: list[int]) -> int | None:
+        """Return the one show of the date that `?performance=` asks for; None for all of them."""
         asked = request.query_params.get("performance")
         if asked is None:
-            return performances
+            return None
         if not (asked.isascii() and asked.isdigit()):
             raise InvalidRequest.of(
                 "performance", "invalid", _("A performance is named by its id.")
             )
-        narrowed = [performance for performance in performances if str(performance.pk) == asked]
-        if not narrowed:
-            raise DateNotBookable
-        return narrowed
+        # Compared as texts: a number of any length may come.
+        for performance_id in performance_ids:
+            if str(performance_id) == asked:
+                return performance_id
+        raise DateNotBookable
 
     def includes_all(self, request: Request) -> bool:
         """Say whether `?include=all` asks for every seat."""

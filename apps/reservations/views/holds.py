@@ -19,7 +19,7 @@ from apps.accounts.permissions import customer_id_of
 from apps.concerts.errors import ConcertNotFound, DateNotBookable, SaleStopped, SeatNotFound
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
-from apps.core.fields import IdField
+from apps.core.fields import IdField, read_field
 from apps.core.idempotency import answer_once
 from apps.core.limits import ID_MAX
 from apps.core.pagination import CursorPages
@@ -125,10 +125,8 @@ class HoldViewSet(GenericViewSet[Reservation]):
     def create(self, request: Request, concert_id: int, date: str) -> HttpResponse:
         """Hold all of the seats or none, of one performance (4.1.1)."""
         day = parse_date(date)
-        data = HoldInput(data=request.data)
-        data.is_valid(raise_exception=True)
+        seat_ids = read_field(request, "seat_ids", HoldInput)
         now = read_clock()
-        seat_ids = data.validated_data["seat_ids"]
 
         def act() -> Any:
             hold = services.hold_seats(

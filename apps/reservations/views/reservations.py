@@ -20,7 +20,7 @@ from apps.accounts.schema import SIGNED_IN
 from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.core.clock import read_clock
 from apps.core.errors import InvalidRequest
-from apps.core.fields import IdField
+from apps.core.fields import IdField, read_field
 from apps.core.idempotency import answer_once
 from apps.core.limits import ID_MAX
 from apps.core.pagination import CursorPages
@@ -94,13 +94,12 @@ class ReservationViewSet(GenericViewSet[Reservation]):
     )
     def create(self, request: Request) -> HttpResponse:
         """Reserve; the deadline stays that of the hold (5.1.1)."""
-        data = ReservationInput(data=request.data)
-        data.is_valid(raise_exception=True)
+        hold_id = read_field(request, "hold_id", ReservationInput)
         now = read_clock()
 
         def act() -> Any:
             reservation = services.reserve_hold(
-                entry_id=entry_of(request).pk, hold_id=data.validated_data["hold_id"], now=now
+                entry_id=entry_of(request).pk, hold_id=hold_id, now=now
             )
             return describe_reservation(reservation)
 
