@@ -1,4 +1,4 @@
-"""The project as an app: it holds the operators' commands and makes the beat schedules."""
+"""The project as an app: it holds the operators' commands, and makes the Celery application and the beat schedules."""
 
 from django.apps import AppConfig, apps
 from django.conf import settings
@@ -6,7 +6,7 @@ from django.db.models.signals import post_migrate
 
 
 class EncoreConfig(AppConfig):
-    """Registers the making of the beat schedules after each migration."""
+    """Makes the application that tasks are sent by; registers the making of the schedules after each migration."""
 
     name = "config"
     verbose_name = "Encore"
@@ -16,7 +16,11 @@ class EncoreConfig(AppConfig):
             from config import tracing
 
             tracing.start()
-        from config import checks  # noqa: F401  registers the database check
+        # Here and not with the package: the supervisor and the web server's first process need no Celery, 9 MB.
+        from config import (
+            celery,  # noqa: F401  makes the application
+            checks,  # noqa: F401  registers the database check
+        )
         from config.schedules import ensure_schedules
 
         # Of the app whose tables they are in: Django tells nobody of an app without models.

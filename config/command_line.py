@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 import django
-from django.core.management import execute_from_command_line
+from django.core.management import execute_from_command_line, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.utils import translation
 
@@ -18,6 +18,8 @@ from apps.core.request_ids import name_run
 
 STOPPED = 130
 FAILED = 1
+# It starts processes that set Django up for themselves; its own would be 60 MB for as long as they run.
+SUPERVISOR = "up"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,9 +28,12 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     name_run(" ".join(["manage.py", *arguments[1:2]]))
     try:
-        django.setup()
-        with translation.override("en"):
-            execute_from_command_line(list(arguments))
+        if list(arguments[1:2]) == [SUPERVISOR]:
+            load_command_class("config", SUPERVISOR).run_from_argv(list(arguments))
+        else:
+            django.setup()
+            with translation.override("en"):
+                execute_from_command_line(list(arguments))
         # Here, where it can still be told, and not when the interpreter ends.
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -18,6 +18,8 @@ API = [pattern for app in API_APPS for pattern in import_module(f"apps.{app}.url
 # The schema and its page are not of one kind of answer.
 PAGES: dict[str, Any] = {"content_negotiation_class": DefaultContentNegotiation}
 
+admin.autodiscover()
+
 urlpatterns = [
     path("api/v1/", include(API)),
     path("api/schema", SpectacularAPIView.as_view(**PAGES), name="schema"),

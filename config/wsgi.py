@@ -10,6 +10,7 @@ if multiprocessing.parent_process() is not None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from config.embedded.processes import die_with_parent
 
@@ -20,3 +21,5 @@ if os.environ.get("ENCORE_SUPERVISED") == "1":
     die_with_parent(signal.SIGKILL)
 
 application = get_wsgi_application()
+# Else the first request of each worker would wait for all addresses, and for the admin's pages, to be loaded.
+get_resolver().url_patterns  # noqa: B018

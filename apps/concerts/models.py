@@ -297,8 +297,13 @@ def move_dates(performances: models.QuerySet[Performance]) -> None:
 class Seat(models.Model):
     """One seat of one performance."""
 
+    # No index of its own: one below begins with it.
     performance = models.ForeignKey(
-        Performance, models.CASCADE, related_name="seats", verbose_name=_("performance")
+        Performance,
+        models.CASCADE,
+        db_index=False,
+        related_name="seats",
+        verbose_name=_("performance"),
     )
     section = models.CharField(_("section"), max_length=50)
     row = models.CharField(_("row"), max_length=20)

@@ -116,6 +116,15 @@ def try_name(name: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def flush_commits() -> None:
+    """Wait until all that was committed before is on the disk, also what did not wait for that itself.
+
+    The log is written in order: a commit that waits takes with it whatever stands before. This is one of
+    no content.
+    """
+    execute_prepared("SELECT pg_logical_emit_message(true, 'encore', '')", [])
+
+
 @contextmanager
 def snapshot() -> Iterator[CursorWrapper]:
     """Open a transaction that sees everything as it was at one moment, writes nothing, and may take as

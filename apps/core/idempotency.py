@@ -21,6 +21,7 @@ from apps.core.models import IdempotencyKey
 from apps.core.prepared import Prepared, fetch_prepared, insert_row, new_instance
 
 HEADER = "Idempotency-Key"
+META_KEY = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED_HEADER = "Idempotent-Replayed"
 KEPT = Prepared(
     lambda customer_id, key: IdempotencyKey.objects.filter(customer_id=customer_id, key=key),
@@ -77,7 +78,7 @@ def answer_json(
 
 def read_key(request: Request) -> str | None:
     """Return the key of the request, None without one. Raise `InvalidRequest` when it is malformed."""
-    key = request.headers.get(HEADER)
+    key = request.META.get(META_KEY)
     if key is None:
         return None
     if not VISIBLE_ASCII.fullmatch(key) or len(key) > IDEMPOTENCY_KEY_LENGTH_MAX:

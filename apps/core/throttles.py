@@ -15,7 +15,6 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -81,12 +80,23 @@ def count_request(*, bucket: str, limit: int) -> None:
     key = f"{bucket}-{window}"
     try:
         count = _increment(key)
-    except RedisError as error:
+    except choose_cache_errors() as error:
         # What only counts must not stop what sells.
         logger.warning("requests are not counted: %s", error)
         return
     if count > limit:
         raise TooManyRequests(retry_after_seconds=WINDOW_S - elapsed_s)
+
+
+def choose_cache_errors() -> type[Exception]:
+    """Return what is raised where the cache does not answer.
+
+    It is asked for when something has been raised, so where the cache is no Redis, the 8 MB of its library
+    are not loaded in any process.
+    """
+    from redis.exceptions import RedisError
+
+    return RedisError
 
 
 def _increment(key: str) -> int:

@@ -18,8 +18,13 @@ class Payment(models.Model):
     reservation = models.OneToOneField(
         Reservation, models.PROTECT, related_name="+", verbose_name=_("reservation")
     )
+    # No index of its own: one below begins with it.
     customer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("customer")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("customer"),
     )
     status = models.CharField(_("status"), max_length=10, choices=Status.choices)
     amount = models.BigIntegerField(_("amount"))

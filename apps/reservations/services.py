@@ -214,15 +214,15 @@ def expire_holds(*, now: datetime) -> int:
     at once do no harm. Return how many were expired.
     """
     expired = 0
+    # The batch is looked for by deadline: to order all that are overdue by key, as locks are taken,
+    # took ten times as long as ending them.
+    first = Reservation.objects.overdue(now).order_by("expires_at").values("pk")
+    batch = Reservation.objects.overdue(now).filter(pk__in=first[: limits.SWEEP_BATCH]).only("pk")
     for _batch in range(limits.SWEEP_BATCHES_PER_RUN):
         with transaction():
-            overdue = lock_rows(
-                Reservation.objects.overdue(now).only("pk"),
-                limit=limits.SWEEP_BATCH,
-                skip_locked=True,
-            )
+            overdue = lock_rows(batch, skip_locked=True)
             expire_reservations([reservation.pk for reservation in overdue])
         expired += len(overdue)
-        if len(overdue) < limits.SWEEP_BATCH:
+        if not overdue:
             break
     return expired

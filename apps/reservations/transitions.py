@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, DateTimeField, F, OuterRef, QuerySet
+from django.db.models import BigIntegerField, DateTimeField, F, OuterRef, QuerySet, Subquery
 
 from apps.concerts.models import Performance, Seat
 from apps.concerts.transitions import block_seats
 from apps.core.audit import Actor, clean_reason, record_action
 from apps.core.db import lock_row, lock_rows
 from apps.core.errors import Busy
-from apps.core.prepared import Prepared, insert_rows, new_instance, update_row
+from apps.core.prepared import Prepared, PreparedUpdate, insert_rows, new_instance, update_row
 from apps.reservations.errors import (
     HoldExpired,
     HoldNotFound,
@@ -51,6 +51,32 @@ OVERDUE_CLAIMS = Prepared(
     customer_id=BigIntegerField(),
     performance_id=BigIntegerField(),
     now=DateTimeField(),
+)
+
+
+RELEASE_LINES = PreparedUpdate(
+    lambda reservation_ids: (
+        ReservationSeat.objects.filter(
+            reservation__pk__any=reservation_ids, released_at__isnull=True
+        ),
+        {
+            "released_at": Subquery(
+                Reservation.objects.filter(pk=OuterRef("reservation")).values("expires_at")
+            )
+        },
+    ),
+    reservation_ids=BigIntegerField(),
+)
+EXPIRE = PreparedUpdate(
+    lambda reservation_ids: (
+        Reservation.objects.filter(pk__any=reservation_ids),
+        {
+            "status": Status.EXPIRED.value,
+            "ended_at": F("expires_at"),
+            "end_cause": EndCause.DEADLINE.value,
+        },
+    ),
+    reservation_ids=BigIntegerField(),
 )
 
 
@@ -148,14 +174,9 @@ def expire_reservations(reservation_ids: Collection[int]) -> int:
     deadline; free their seats. Return how many."""
     if not reservation_ids:
         return 0
-    ReservationSeat.objects.filter(
-        reservation__in=reservation_ids, released_at__isnull=True
-    ).update(
-        released_at=Reservation.objects.filter(pk=OuterRef("reservation")).values("expires_at")
-    )
-    return Reservation.objects.filter(pk__in=reservation_ids).update(
-        status=Status.EXPIRED, ended_at=F("expires_at"), end_cause=EndCause.DEADLINE
-    )
+    overdue = list(reservation_ids)
+    RELEASE_LINES.run(reservation_ids=overdue)
+    return EXPIRE.run(reservation_ids=overdue)
 
 
 def reserve(hold: Reservation, *, now: datetime) -> None:

@@ -51,8 +51,9 @@ class WalletEntry(models.Model):
         REFUND = "refund", _("refund")
         ADJUSTMENT = "adjustment", _("adjustment")
 
+    # No index of its own: one below begins with it.
     wallet = models.ForeignKey(
-        Wallet, models.PROTECT, related_name="entries", verbose_name=_("wallet")
+        Wallet, models.PROTECT, db_index=False, related_name="entries", verbose_name=_("wallet")
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     amount = models.BigIntegerField(

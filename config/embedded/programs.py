@@ -90,9 +90,19 @@ def metrics_folder(options: Options) -> Path:
     return options.data_dir / "metrics"
 
 
-def manage(*arguments: str, options: Options, name: str) -> Program:
-    """Return a `manage.py` command with these arguments."""
-    return _python(options, name, "manage.py", *arguments)
+def migrate(*, options: Options) -> Program:
+    """Return what brings the schema up to date.
+
+    Django's checks load all addresses and the admin's pages, a second of each start, and are passed over,
+    unless the database is somebody else's: whether that one keeps the limits is seen here alone.
+    """
+    checks = ["--skip-checks"] if options.embedded_database else []
+    return _python(options, "migrate", "manage.py", "migrate", "--no-input", *checks)
+
+
+def demo(*, options: Options) -> Program:
+    """Return what loads the demo and tells how to sign in, without Django's checks, as `migrate`."""
+    return _python(options, "demo", "manage.py", "load_demo", "--skip-checks")
 
 
 def _python(

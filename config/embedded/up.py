@@ -97,10 +97,10 @@ def _start(options: Options, supervisor: Supervisor, terminal: Terminal) -> None
     if options.broker_conninfo:
         _install_broker(options)
         terminal.say_step("message queue ready")
-    supervisor.run(programs.manage("migrate", "--no-input", options=options, name="migrate"))
+    supervisor.run(programs.migrate(options=options))
     terminal.say_step("database schema up to date")
     if options.load_demo:
-        supervisor.run(programs.manage("load_demo", options=options, name="demo"))
+        supervisor.run(programs.demo(options=options))
         terminal.say_step("demo data loaded")
     # What processes counted that are gone is of no use to anybody.
     shutil.rmtree(programs.metrics_folder(options), ignore_errors=True)

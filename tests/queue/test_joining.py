@@ -36,7 +36,7 @@ CURRENT = f"{TOKENS}/current"
 # Of a call over the API, the customer's standing included.
 STATEMENTS_OF_A_POLL = 1
 STATEMENTS_OF_A_NOTED_POLL = 2
-STATEMENTS_OF_A_JOIN = 5
+STATEMENTS_OF_A_JOIN = 6
 
 
 def join(customer=None, *, room_slug="main", now=NOW):
