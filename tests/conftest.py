@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
 from rest_framework.test import APIClient
@@ -27,6 +28,9 @@ from tests.factories import (
     UserFactory,
     make_seats,
 )
+
+# Tests ask the site for its pages before anybody has asked for an address.
+admin.autodiscover()
 
 # Who is started in the background, or by `nohup`, is told to ignore these, and so are the processes that tests
 # start: they shall notice Ctrl-C and the end of a terminal all the same.

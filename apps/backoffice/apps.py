@@ -18,14 +18,14 @@ class BackOfficeConfig(AppConfig):
 class EncoreAdminConfig(SimpleAdminConfig):
     """Django's admin on the back office's own site.
 
-    Its pages are registered with the addresses, in `config.urls`: worker, beat and most commands have no use
-    for them, and need 50 MB and half a second of processor time less.
+    Its pages are loaded with the addresses, `config.urls`: worker, beat and most commands have no use for them,
+    and need 30 MB and half a second of processor time less.
     """
 
     default_site = "apps.backoffice.site.BackOfficeSite"
 
     def ready(self) -> None:
-        """Register the checks, which must not find the admin empty because nobody has asked for an address."""
+        """Register the checks, which must not find the admin empty because nobody has asked for it."""
         register(check_dependencies, Tags.admin)
         register(check_pages, Tags.admin)
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format, TransactionStatus
@@ -69,8 +69,13 @@ def _prepare(connection: Connection[Any], text: bytes) -> bytes:
 
 
 def _require_success(connection: Connection[Any], result: PGresult) -> None:
-    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        raise error_from_result(result, encoding=connection.info.encoding)
+    if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        return
+    error = error_from_result(result, encoding=connection.info.encoding)
+    if error.diag.sqlstate is None:
+        # Not the server says so, but libpq of a server that it cannot reach any more.
+        raise OperationalError(str(error))
+    raise error
 
 
 @lru_cache(TEXTS_MAX)

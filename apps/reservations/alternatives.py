@@ -2,64 +2,93 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from functools import cache
+from itertools import islice
+from typing import NamedTuple
 
-from django.db.models import Exists, F, FloatField, OuterRef, Value
-from django.db.models.functions import Power
-
-from apps.concerts.models import Seat
+from apps.core.prepared import fetch_prepared
 from apps.reservations import limits
-from apps.reservations.models import ReservationSeat
+
+# One statement that looks at so many seats, however large the house: those before and behind the wanted
+# ones in house order, and who has claimed them, the nearest first until enough are free. It takes 0.2 ms of
+# PostgreSQL where most are free and 0.6 where all are sold. Sorting the whole performance by its distance
+# took 4 ms in a house of 2,000 and 120 in a sold out one of 50,000; the ORM can't filter what it has cut off.
+#
+# The limits stand in the text and the array is unpacked, so that PostgreSQL keeps the plan: it would make
+# one for each refusal, which takes 0.4 ms, where it can see that few rows are wanted.
+_NEAREST_FREE = """
+WITH wanted AS MATERIALIZED (
+    SELECT min(performance_id) AS performance_id, avg(x) AS x, avg(y) AS y,
+           round(avg(position))::integer AS position
+      FROM concerts_seat WHERE id = ANY(ARRAY(SELECT unnest(%(seat_ids)s::bigint[])))),
+near AS (
+    SELECT id, section, row, seat.position,
+           (seat.x - wanted.x) ^ 2 + (seat.y - wanted.y) ^ 2 AS distance
+      FROM wanted, LATERAL (
+           (SELECT * FROM concerts_seat
+             WHERE performance_id = wanted.performance_id AND position >= wanted.position
+             ORDER BY position LIMIT {reach})
+            UNION ALL
+           (SELECT * FROM concerts_seat
+             WHERE performance_id = wanted.performance_id AND position < wanted.position
+             ORDER BY position DESC LIMIT {reach})) AS seat
+     WHERE NOT seat.blocked
+     ORDER BY distance, id)
+SELECT id, section, row, position, distance FROM near
+ WHERE NOT EXISTS (
+       SELECT FROM reservations_reservationseat AS line
+         JOIN reservations_reservation AS claim ON claim.id = line.reservation_id
+        WHERE line.seat_id = near.id AND line.released_at IS NULL
+          AND (claim.status = 'confirmed'
+               OR claim.status IN ('held', 'reserved') AND claim.expires_at > %(now)s)
+       OFFSET 0)
+ ORDER BY distance, id LIMIT {count}"""
+
+
+class FreeSeat(NamedTuple):
+    """A free seat, and the square of its distance from the middle of the wanted ones."""
+
+    id: int
+    section: str
+    row: str
+    position: int
+    distance: float
 
 
 def find_alternatives(seat_ids: Sequence[int], *, now: datetime) -> list[list[int]]:
     """Return up to `ALTERNATIVES_MAX` groups of free seats beside each other, the nearest first.
 
-    Each is of as many seats as were wanted, in one row of the same performance; no seat is in two.
+    Each is of as many seats as were wanted, in one row of the same performance; no seat is in two. No
+    further away is looked than `ALTERNATIVES_REACH`.
     """
-    wanted = list(Seat.objects.filter(pk__in=seat_ids))
-    if not wanted:
-        return []
-    groups = sorted(
-        (sum(distances) / len(distances), ids)
-        for ids, distances in _list_groups(_list_nearest_free(wanted, now=now), len(wanted))
-    )
+    size = len(seat_ids)
+    sql = _write_nearest_free(size)
+    rows = fetch_prepared(sql, {"seat_ids": list(seat_ids), "now": now})
     chosen: list[list[int]] = []
     offered: set[int] = set()
-    for _distance, ids in groups:
+    for _distance, ids in sorted(_list_groups([FreeSeat(*row) for row in rows], size)):
         if len(chosen) < limits.ALTERNATIVES_MAX and offered.isdisjoint(ids):
             chosen.append(ids)
             offered.update(ids)
     return chosen
 
 
-def _list_nearest_free(wanted: Sequence[Seat], *, now: datetime) -> list[Seat]:
-    """Return the free seats nearest to the middle of the wanted ones."""
-    middle_x = sum(seat.x for seat in wanted) / len(wanted)
-    middle_y = sum(seat.y for seat in wanted) / len(wanted)
-    claims = ReservationSeat.objects.live(now).filter(seat=OuterRef("pk"))
-    count = max(
-        len(wanted) * limits.ALTERNATIVE_CANDIDATES_PER_SEAT, limits.ALTERNATIVE_CANDIDATES_MIN
-    )
-    return list(
-        Seat.objects.filter(performance=wanted[0].performance_id, blocked=False)
-        .exclude(Exists(claims))
-        .annotate(
-            distance=Power(F("x") - Value(middle_x, FloatField()), 2)
-            + Power(F("y") - Value(middle_y, FloatField()), 2)
-        )
-        .order_by("distance", "pk")[:count]
-    )
+@cache
+def _write_nearest_free(size: int) -> str:
+    """Return the statement for so many seats. Of single ones the nearest are the answer."""
+    candidates = 1 if size == 1 else limits.ALTERNATIVE_CANDIDATES_PER_SEAT
+    count = size * max(candidates, limits.ALTERNATIVES_MAX)
+    return _NEAREST_FREE.format(reach=limits.ALTERNATIVES_REACH, count=count)
 
 
-def _list_groups(seats: Sequence[Seat], size: int) -> Iterator[tuple[list[int], list[float]]]:
-    """Yield every run of `size` neighbours: their ids, and their distances squared."""
+def _list_groups(seats: Sequence[FreeSeat], size: int) -> Iterator[tuple[float, list[int]]]:
+    """Yield every run of `size` neighbours: how far it is, and its ids."""
     in_order = sorted(seats, key=lambda seat: seat.position)
-    for _row, neighbours in groupby(
-        enumerate(in_order),
-        key=lambda pair: (pair[1].section, pair[1].row, pair[1].position - pair[0]),
-    ):
-        run = [seat for _index, seat in neighbours]
-        for start in range(len(run) - size + 1):
-            group = run[start : start + size]
-            yield [seat.pk for seat in group], [seat.distance for seat in group]  # type: ignore[attr-defined]
+    for start, (first, last) in enumerate(zip(in_order, islice(in_order, size - 1, None))):
+        if (
+            last.position - first.position == size - 1
+            and last.row == first.row
+            and last.section == first.section
+        ):
+            group = in_order[start : start + size]
+            yield sum(seat.distance for seat in group), [seat.id for seat in group]

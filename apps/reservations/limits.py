@@ -5,9 +5,10 @@ SEATS_PER_REQUEST_MAX = 100
 
 # What is offered to somebody who was not the first.
 ALTERNATIVES_MAX = 3
-# Free seats that are looked at for each seat wanted, the nearest first.
-ALTERNATIVE_CANDIDATES_PER_SEAT = 40
-ALTERNATIVE_CANDIDATES_MIN = 120
+# Seats that are looked at to each side of those wanted, in house order: some rows before and behind.
+ALTERNATIVES_REACH = 128
+# Free seats that groups are made of for each seat wanted, the nearest first.
+ALTERNATIVE_CANDIDATES_PER_SEAT = 24
 
 # Rows that one statement of a sweep touches, and how many of those one run makes.
 SWEEP_BATCH = 1_000
