@@ -30,7 +30,7 @@ celery_report.HIDDEN_SETTINGS = re.compile(
 )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# Worker and beat would run Django's checks and look at no result: 20 MB and half a second for addresses and
+# Worker and beat would run Django's checks and look at no result: 40 MB and half a second for addresses and
 # admin pages, which neither has any use for.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 

@@ -210,10 +210,11 @@ if EMBEDDED_DATABASE:
 else:
     _database = read_database("DATABASE_URL")
 
-# Plans of prepared statements are kept, and one that was made while a table was new and small must not
+# Plans of prepared statements are kept, also where a new one each time would look better for the values at
+# hand: to make one for a hold took longer than the hold. And one that was made while a table was new and small must not
 # read all of it when it has grown, minutes into a sale: whatever has an index goes by it. A plan that
 # can't is counted as so dear by PostgreSQL before 18 that it would be compiled each time.
-PLANNER = {"enable_seqscan": "off", "jit": "off"}
+PLANNER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 # A pooler that hands out connections by the transaction, such as PgBouncer, keeps nothing of a session:
 # it takes no `options`, so the limits above are set by the pooler itself or by ALTER ROLE, of which

@@ -7,9 +7,11 @@ and from row to row; sections with places of their own stand where they say, bef
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from math import dist
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from apps.concerts.concert_file import PerformanceEntry, Place, SectionEntry, label_seat
+if TYPE_CHECKING:
+    # Commands alone read concert files: what checks their fields would be 5 MB of every other process.
+    from apps.concerts.concert_file import PerformanceEntry, Place, SectionEntry
 
 AISLE = 2.0
 # Seats of a row that are further apart than its closest by this factor have an aisle between them.
@@ -19,7 +21,7 @@ AISLE_FACTOR = 1.5
 class PlannedSeat(NamedTuple):
     """One seat as the file wants it, with its place in the file."""
 
-    place: Place
+    place: "Place"
     section: str
     row: str
     number: str
@@ -39,18 +41,21 @@ class PlannedSeat(NamedTuple):
 class Spot(NamedTuple):
     """Where one seat of a section stands, with its place in the file that it comes from."""
 
-    place: Place
+    place: "Place"
     row: str
     number: str
     x: float
     y: float
 
 
-def plan_seats(performance: PerformanceEntry, place: Place) -> list[PlannedSeat]:
+def plan_seats(performance: "PerformanceEntry", place: "Place") -> list[PlannedSeat]:
     """Return the seats of a performance that stands at `place` of its file, in house order.
 
     Positions are one apart between neighbours, and two where an aisle, a row or a section ends.
     """
+    # Whoever has a performance of a file has loaded this.
+    from apps.concerts.concert_file import label_seat
+
     planned: list[PlannedSeat] = []
     next_y = _find_free_y(performance)
     after = -1
@@ -99,13 +104,13 @@ def number_spots(spots: list[Spot], *, after: int) -> Iterator[tuple[Spot, int]]
             yield spot, position
 
 
-def _find_free_y(performance: PerformanceEntry) -> float:
+def _find_free_y(performance: "PerformanceEntry") -> float:
     """Return where the generated sections begin: behind all seats that have places of their own."""
     given = [seat.y for section in performance.sections for seat in section.seats or ()]
     return max(given) + AISLE if given else 1.0
 
 
-def _generate_spots(section: SectionEntry, place: Place, first_y: float) -> Iterator[Spot]:
+def _generate_spots(section: "SectionEntry", place: "Place", first_y: float) -> Iterator[Spot]:
     assert section.rows is not None
     assert section.seats_per_row is not None
     middle = (section.seats_per_row + 1) / 2
@@ -114,7 +119,7 @@ def _generate_spots(section: SectionEntry, place: Place, first_y: float) -> Iter
             yield Spot(place, str(row), str(number), number - middle, first_y + row - 1)
 
 
-def _list_spots(section: SectionEntry, place: Place) -> Iterator[Spot]:
+def _list_spots(section: "SectionEntry", place: "Place") -> Iterator[Spot]:
     for index, seat in enumerate(section.seats or ()):
         yield Spot((*place, "seats", index), seat.row, seat.number, seat.x, seat.y)
 

@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
 
-from apps.concerts.concert_file import ConcertEntry, VenueEntry
 from apps.concerts.errors import DateNotBookable, SaleStopped
 from apps.concerts.layout import PlannedSeat
 from apps.concerts.limits import MAIN_ROOM
 from apps.concerts.models import Concert, Performance, Seat, Venue
 from apps.core.audit import Actor, record_action
 from apps.core.db import lock_rows
+
+if TYPE_CHECKING:
+    # Not loaded with the steps that every process has, for the same reason as in `layout`.
+    from apps.concerts.concert_file import ConcertEntry, VenueEntry
 
 # Why the concert file blocks a seat. Blocks for any other reason are staff's, and stay.
 FILE_BLOCK = "concert file"
@@ -42,7 +45,7 @@ def lock_concerts(slugs: Iterable[str]) -> dict[str, Concert]:
     return {concert.slug: concert for concert in lock_rows(concerts)}
 
 
-def ensure_venue(entry: VenueEntry) -> Venue:
+def ensure_venue(entry: "VenueEntry") -> Venue:
     """Return the venue of that name, made where there is none; one that exists stays as it is."""
     venue = Venue.objects.filter(name=entry.name).first()
     if venue is None:
@@ -52,7 +55,7 @@ def ensure_venue(entry: VenueEntry) -> Venue:
 
 
 def save_concert(
-    concert: Concert | None, entry: ConcertEntry, venue: Venue, *, now: datetime
+    concert: Concert | None, entry: "ConcertEntry", venue: Venue, *, now: datetime
 ) -> tuple[Concert, str]:
     """Make the concert, or change the one that the caller has locked.
 
@@ -86,7 +89,7 @@ def note_seat_limit(concert: Concert, *, before: int, actor: Actor, now: datetim
         )
 
 
-def _read_fields(entry: ConcertEntry, venue: Venue) -> dict[str, Any]:
+def _read_fields(entry: "ConcertEntry", venue: Venue) -> dict[str, Any]:
     optional = {
         "description": entry.description,
         "seats_per_customer": entry.seats_per_customer,

@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.db.transaction import atomic, set_rollback
 
 from apps.core.errors import Busy
-from apps.core.prepared import Prepared, execute_prepared
+from apps.core.prepared import Prepared, Question, execute_prepared
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -86,6 +86,12 @@ def lock_rows(
     if isinstance(rows, Prepared):
         return rows.fetch(asked=asked, **values)
     return list(asked(rows)[:limit])
+
+
+def ask_locked(rows: "Prepared[ModelT]", **values: Any) -> Question[ModelT]:
+    """Return the question that locks rows as `lock_rows` does, to be asked beside others: in the order
+    of the ranks."""
+    return rows.ask(asked=_with_locks, **values)
 
 
 def _with_locks(rows: "QuerySet[ModelT]") -> "QuerySet[ModelT]":

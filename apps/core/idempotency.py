@@ -18,7 +18,7 @@ from apps.core.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidR
 from apps.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
 from apps.core.media import encode_json
 from apps.core.models import IdempotencyKey
-from apps.core.prepared import Prepared, fetch_prepared, insert_row, new_instance
+from apps.core.prepared import Prepared, Question, fetch_together, insert_row, new_instance
 
 HEADER = "Idempotency-Key"
 META_KEY = "HTTP_IDEMPOTENCY_KEY"
@@ -28,6 +28,7 @@ KEPT = Prepared(
     customer_id=BigIntegerField(),
     key=CharField(),
 )
+_CLAIM = "SELECT pg_try_advisory_xact_lock(%s)"
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
@@ -47,8 +48,7 @@ def answer_once(
         if key is None:
             return answer_json(encode_json(act()), status=status)
         customer_id = cast(int, request.user.pk)
-        lock_key(customer_id=customer_id, key=key)
-        kept = next(iter(KEPT.fetch(customer_id=customer_id, key=key)), None)
+        kept = claim_key(customer_id=customer_id, key=key)
         if kept and kept.created_at > now - timedelta(hours=settings.IDEMPOTENCY_HOURS):
             if bytes(kept.request_digest) != digest:
                 raise IdempotencyKeyReused
@@ -88,16 +88,22 @@ def read_key(request: Request) -> str | None:
     return key
 
 
-def lock_key(*, customer_id: int, key: str) -> None:
-    """Claim the key until the transaction ends. Raise `IdempotencyKeyInUse` when somebody has it.
+def claim_key(*, customer_id: int, key: str) -> IdempotencyKey | None:
+    """Claim the key until the transaction ends, and return the answer that is kept for it. Raise
+    `IdempotencyKeyInUse` when somebody has it.
 
     An advisory lock and not the row itself: a second request must be refused at once, where an
     insert would wait for the first one's commit.
     """
     digest = hashlib.blake2b(f"{customer_id}:{key}".encode(), digest_size=8).digest()
     lock_id = int.from_bytes(digest, "big", signed=True)
-    if not fetch_prepared("SELECT pg_try_advisory_xact_lock(%s)", [lock_id])[0][0]:
+    ((claimed,),), kept = fetch_together(
+        Question(_CLAIM, [lock_id]),
+        KEPT.ask(customer_id=customer_id, key=key),
+    )
+    if not claimed:
         raise IdempotencyKeyInUse
+    return next(iter(kept), None)
 
 
 def digest_request(request: Request) -> bytes:

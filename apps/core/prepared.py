@@ -6,6 +6,7 @@ too; what keeps them right however the tables grow stands in the settings, at `e
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +18,7 @@ from django.db.models.sql.subqueries import UpdateQuery
 from psycopg.sql import Literal
 
 from apps.core.statements import run_wrapped
-from apps.core.wire import Parameters, Reply, exchange
+from apps.core.wire import Parameters, Reply, exchange, exchange_together
 
 RowT = TypeVar("RowT")
 ModelT = TypeVar("ModelT", bound=Model)
@@ -47,6 +48,28 @@ def run_prepared(sql: str, parameters: Parameters) -> Reply:
     if database.queries_logged:
         database.queries_log.append({"sql": sql, "time": ""})
     return reply
+
+
+def run_together(questions: "Sequence[Question[Any]]") -> list[Reply]:
+    """Run statements one after the other as `run_prepared` does, and wait for the server once."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.connection is None:
+        database.ensure_connection()
+    replies: list[Reply] = []
+    noted: list[tuple[str, Parameters]] = []
+
+    def execute(sql: str, parameters: Any, _many: bool, _context: dict[str, Any]) -> None:
+        # Who watches the connection sees each of them, and with the last one what all took.
+        noted.append((sql, parameters))
+        if len(noted) == len(questions):
+            replies.extend(exchange_together(database.connection, noted))
+
+    with database.wrap_database_errors:
+        for question in questions:
+            run_wrapped(database, execute, question.sql, question.parameters)
+    if database.queries_logged:
+        database.queries_log.extend({"sql": question.sql, "time": ""} for question in questions)
+    return replies
 
 
 def fetch_prepared(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
@@ -84,6 +107,24 @@ class AnyOf(Lookup):
         return f"{left} = ANY({right})", [*left_params, *right_params]
 
 
+@dataclass(frozen=True, slots=True)
+class Question(Generic[RowT]):
+    """A statement with its values, to be asked beside others, and what makes a result of a row."""
+
+    sql: str
+    parameters: Parameters
+    load: Callable[[Sequence[Any]], Any] = tuple
+
+
+def fetch_together(*questions: Question[Any]) -> list[list[Any]]:
+    """Return the rows of each of these, asked one after the other in one round trip."""
+    replies = run_together(questions)
+    return [
+        [question.load(row) for row in reply.rows]
+        for question, reply in zip(questions, replies, strict=True)
+    ]
+
+
 class Prepared(Generic[RowT]):
     """A query set whose SQL is written at its first use.
 
@@ -96,13 +137,18 @@ class Prepared(Generic[RowT]):
         self._parameters = parameters
         self._written: dict[Asked | None, _Statement] = {}
 
-    def fetch(self, *, asked: Asked | None = None, **values: Any) -> list[RowT]:
-        """Return the rows for these values of the parameters."""
+    def ask(self, *, asked: Asked | None = None, **values: Any) -> Question[RowT]:
+        """Return the question for these values of the parameters."""
         statement = self._written.get(asked)
         if statement is None:
             statement = self._written[asked] = self._write(asked)
         text = statement.text
-        return [statement.load(row) for row in fetch_prepared(text.sql, text.order(values))]
+        return Question(text.sql, text.order(values), statement.load)
+
+    def fetch(self, *, asked: Asked | None = None, **values: Any) -> list[RowT]:
+        """Return the rows for these values of the parameters."""
+        question = self.ask(asked=asked, **values)
+        return [question.load(row) for row in fetch_prepared(question.sql, question.parameters)]
 
     def _write(self, asked: Asked | None) -> "_Statement":
         rows = self._build(**_make_parameters(self._parameters))
@@ -124,13 +170,17 @@ class PreparedUpdate:
 
     def run(self, **values: Any) -> int:
         """Change the rows for these values of the parameters; return how many."""
+        question = self.ask(**values)
+        return execute_prepared(question.sql, question.parameters)
+
+    def ask(self, **values: Any) -> Question[Any]:
+        """Return the question that changes the rows for these values of the parameters."""
         if self._text is None:
             rows, changes = self._build(**_make_parameters(self._parameters))
             query: Any = rows.query.chain(UpdateQuery)
             query.add_update_values(changes)
             self._text = _Text(*query.get_compiler(using=DEFAULT_DB_ALIAS).as_sql())
-        text = self._text
-        return execute_prepared(text.sql, text.order(values))
+        return Question(self._text.sql, self._text.order(values))
 
 
 def _make_parameters(fields: dict[str, Field]) -> dict[str, Parameter]:
@@ -229,9 +279,15 @@ def insert_row(instance: Model, *, in_place_of: tuple[str, ...] = ()) -> None:
 
     With `in_place_of`, the columns of a unique constraint, a row that has the same there becomes this.
     """
+    question = ask_insert(instance, in_place_of=in_place_of)
+    _note_written(instance, fetch_prepared(question.sql, question.parameters)[0][0])
+
+
+def ask_insert(instance: Model, *, in_place_of: tuple[str, ...] = ()) -> Question[Any]:
+    """Return the question that writes a new row as `insert_row` does; its answer is the id."""
     sql, names = _write_insert(type(instance), in_place_of)
     values = instance.__dict__
-    _note_written(instance, fetch_prepared(sql, [values[name] for name in names])[0][0])
+    return Question(sql, [values[name] for name in names])
 
 
 def insert_rows(owner: Model, parts: Sequence[Model], *, link: str) -> None:
@@ -254,8 +310,14 @@ def _note_written(instance: Model, pk: Any) -> None:
 
 def update_row(instance: Model, *names: str) -> None:
     """Write these fields of a row that the caller has locked."""
+    question = ask_update(instance, *names)
+    execute_prepared(question.sql, question.parameters)
+
+
+def ask_update(instance: Model, *names: str) -> Question[Any]:
+    """Return the question that writes these fields as `update_row` does."""
     values = [getattr(instance, name) for name in names]
-    execute_prepared(_write_update(type(instance), names), [*values, instance.pk])
+    return Question(_write_update(type(instance), names), [*values, instance.pk])
 
 
 @cache

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import BigIntegerField
+
 from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
 from apps.core.audit import Actor
-from apps.core.db import transaction
-from apps.core.prepared import insert_row, new_instance
+from apps.core.db import ask_locked, transaction
+from apps.core.prepared import Prepared, fetch_together, insert_row, new_instance
 from apps.payments.errors import (
     PaymentNotFound,
     ReservationAlreadyPaid,
@@ -15,11 +17,18 @@ from apps.payments.errors import (
 from apps.payments.models import Payment
 from apps.payments.transitions import give_money_back
 from apps.queue.models import QueueEntry
-from apps.queue.transitions import end_entry, lock_admitted_entry, require_room_of
+from apps.queue.transitions import (
+    ask_entry,
+    customer_of,
+    end_entry,
+    require_found_admitted,
+    require_room_of,
+)
 from apps.reservations.errors import ReservationNotFound
 from apps.reservations.models import Reservation
-from apps.reservations.selectors import attach_seats
+from apps.reservations.selectors import ask_lines, attach_seats
 from apps.reservations.transitions import (
+    ask_reservation,
     cancel,
     confirm,
     end_for_staff,
@@ -27,8 +36,12 @@ from apps.reservations.transitions import (
     lock_reservation,
     require_payable,
 )
-from apps.wallet.models import WalletEntry
+from apps.wallet.models import Wallet, WalletEntry
 from apps.wallet.transitions import lock_wallet, post_entry
+
+WALLET_OF_ENTRY = Prepared(
+    lambda entry_id: Wallet.objects.filter(pk=customer_of(entry_id)), entry_id=BigIntegerField()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +62,15 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
     called off, or `InsufficientBalance` (6.1.3), and what the queue token lacks.
     """
     with transaction():
-        entry = lock_admitted_entry(entry_id, now=now)
-        reservation = require_payable(
-            lock_reservation(reservation_id, customer_id=entry.customer_id), now=now
+        found, reserved, lines, wallets = fetch_together(
+            ask_entry(entry_id),
+            ask_reservation(reservation_id, entry_id=entry_id),
+            ask_lines(reservation_id),
+            ask_locked(WALLET_OF_ENTRY, entry_id=entry_id),
         )
+        entry = require_found_admitted(found, now=now)
+        reservation = require_payable(next(iter(reserved), None), now=now)
+        reservation.known_lines = lines
         require_room_of(entry, reservation.performance.concert)
         if reservation.status == Reservation.Status.CONFIRMED:
             raise ReservationAlreadyPaid
@@ -68,7 +86,7 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
             paid_at=now,
         )
         insert_row(payment)
-        wallet = lock_wallet(customer_id=entry.customer_id, now=now)
+        wallet = wallets[0] if wallets else lock_wallet(customer_id=entry.customer_id, now=now)
         post_entry(
             wallet,
             kind=WalletEntry.Kind.PAYMENT,
@@ -78,9 +96,7 @@ def pay_reservation(*, entry_id: int, reservation_id: int, now: datetime) -> Pai
         )
         confirm(reservation, payment_id=payment.pk, now=now)
         end_entry(entry, reason=QueueEntry.EndReason.PAID, now=now)
-        return PaidReservation(
-            payment=payment, reservation=attach_seats(reservation), balance=wallet.balance
-        )
+        return PaidReservation(payment=payment, reservation=reservation, balance=wallet.balance)
 
 
 def cancel_reservation(*, customer_id: int, reservation_id: int, now: datetime) -> Reservation:

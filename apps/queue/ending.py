@@ -19,7 +19,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Least
 
-from apps.core.prepared import PreparedUpdate, execute_prepared
+from apps.core.prepared import PreparedUpdate, Question, fetch_together
 from apps.queue.line import mark_departures
 from apps.queue.models import Presence, QueueEntry, Turnstile, WaitingRoom
 
@@ -83,5 +83,7 @@ END = PreparedUpdate(
 
 def write_end(entry_id: int, *, ended_at: datetime, end_reason: str) -> None:
     """Write the end of one entry as `write_ends` does."""
-    END.run(entry_id=entry_id, ended_at=ended_at, end_reason=end_reason)
-    execute_prepared("DELETE FROM queue_presence WHERE entry_id = %s", [entry_id])
+    fetch_together(
+        END.ask(entry_id=entry_id, ended_at=ended_at, end_reason=end_reason),
+        Question("DELETE FROM queue_presence WHERE entry_id = %s", [entry_id]),
+    )

@@ -1,16 +1,17 @@
 """Steps on queue entries and rooms that the caller has locked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField
+from django.db.models import BigIntegerField, Subquery
 from django.db.transaction import on_commit
 
 from apps.concerts.models import Concert
 from apps.core.audit import Actor, record_action
-from apps.core.db import lock_row
-from apps.core.prepared import Prepared
+from apps.core.db import ask_locked, lock_row
+from apps.core.prepared import Prepared, Question
 from apps.queue.admission import fill_freed_place
 from apps.queue.ending import write_end
 from apps.queue.errors import (
@@ -67,16 +68,34 @@ def lock_entry(entry_id: int) -> QueueEntry:
     return entry
 
 
+def ask_entry(entry_id: int) -> Question[QueueEntry]:
+    """Return the question that locks an entry, to be asked before all others that lock rows."""
+    return ask_locked(ENTRY, entry_id=entry_id)
+
+
 def lock_admitted_entry(entry_id: int, *, now: datetime) -> QueueEntry:
     """Lock the caller's entry, so that one customer's requests in a room follow one another.
 
     Raise `QueueTokenExpired` and `QueueNotAdmitted`. The caller holds a transaction and no other row.
     """
-    entry = lock_entry(entry_id)
+    return require_found_admitted([lock_entry(entry_id)], now=now)
+
+
+def require_found_admitted(found: Sequence[QueueEntry], *, now: datetime) -> QueueEntry:
+    """Return the entry that `ask_entry` has found. Raise `QueueTokenInvalid` where there is none,
+    `QueueTokenExpired` and `QueueNotAdmitted`."""
+    if not found:
+        raise QueueTokenInvalid
+    (entry,) = found
     if entry.state == QueueEntry.State.WAITING:
-        entry = get_entry(entry_id)
+        entry = get_entry(entry.pk)
     require_admitted(entry, now=now)
     return entry
+
+
+def customer_of(entry_id: Any) -> Subquery:
+    """Return in SQL whose an entry is, for questions that are asked beside `ask_entry`."""
+    return Subquery(QueueEntry.objects.filter(pk=entry_id).values("customer_id"))
 
 
 def end_entry(entry: QueueEntry, *, reason: QueueEntry.EndReason, now: datetime) -> None:

@@ -5,12 +5,13 @@ what the customer has held of the concert until now.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet
 
-from apps.concerts.models import Performance
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, Question
+from apps.queue.transitions import customer_of
 from apps.reservations.deadlines import UNPAID, is_live, is_overdue
 from apps.reservations.models import Reservation, ReservationSeat
 
@@ -43,12 +44,12 @@ _COLUMNS = (
 )
 
 
-def _lines(customer_id: Any, concert_id: Any, seat_ids: Any, since: Any) -> QuerySet[Any, Any]:
+def _lines(entry_id: Any, concert_id: Any, seat_ids: Any, since: Any) -> QuerySet[Any, Any]:
     of_seats = ReservationSeat.objects.filter(seat__pk__any=seat_ids, released_at__isnull=True)
     own = ReservationSeat.objects.filter(
         Q(reservation__status__in=(*UNPAID, Reservation.Status.CONFIRMED))
         | Q(reservation__status=EXPIRED, reservation__expires_at__gt=since),
-        reservation__customer_id=customer_id,
+        reservation__customer_id=customer_of(entry_id),
         reservation__performance__concert_id=concert_id,
     )
     return of_seats.values_list(*_COLUMNS).union(own.values_list(*_COLUMNS), all=True)
@@ -56,7 +57,7 @@ def _lines(customer_id: Any, concert_id: Any, seat_ids: Any, since: Any) -> Quer
 
 LINES = Prepared(
     _lines,
-    customer_id=BigIntegerField(),
+    entry_id=BigIntegerField(),
     concert_id=BigIntegerField(),
     seat_ids=BigIntegerField(),
     since=DateTimeField(),
@@ -67,11 +68,16 @@ LINES = Prepared(
 class Claims:
     """The claims on some seats of a performance, and those of one customer on the whole concert."""
 
-    lines: Sequence[ClaimedSeat]
+    rows: Sequence[Sequence[Any]]
     customer_id: int
     performance_id: int
     seat_ids: Sequence[int]
     now: datetime
+
+    @cached_property
+    def lines(self) -> list[ClaimedSeat]:
+        """What was read."""
+        return [ClaimedSeat(*row) for row in self.rows]
 
     def find_taken(self) -> set[int]:
         """Return those of the seats that somebody claims."""
@@ -116,26 +122,10 @@ class Claims:
         return line.released_at is None and is_live(line.status, line.expires_at, self.now)
 
 
-def read_claims(
-    *,
-    customer_id: int,
-    performance: Performance,
-    seat_ids: Sequence[int],
-    since: datetime,
-    now: datetime,
-) -> Claims:
-    """Read them; of the customer's reservations that ran out, those after `since`. The caller has locked
-    the customer's queue entry and the seats, so nobody adds to them meanwhile."""
-    lines = LINES.fetch(
-        customer_id=customer_id,
-        concert_id=performance.concert_id,
-        seat_ids=list(seat_ids),
-        since=since,
-    )
-    return Claims(
-        lines=[ClaimedSeat(*line) for line in lines],
-        customer_id=customer_id,
-        performance_id=performance.pk,
-        seat_ids=seat_ids,
-        now=now,
-    )
+def ask_claims(
+    *, entry_id: int, concert_id: int, seat_ids: Sequence[int], since: datetime
+) -> Question[ClaimedSeat]:
+    """Return the question for the claims on the seats and those of the entry's customer on the concert;
+    of what ran out, those after `since`. Asked after those that lock the entry and the seats, so nobody
+    adds to them meanwhile."""
+    return LINES.ask(entry_id=entry_id, concert_id=concert_id, seat_ids=list(seat_ids), since=since)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import BigIntegerField, DateTimeField, Prefetch, Q, QuerySet
 
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, Question
 from apps.reservations.deadlines import overdue
 from apps.reservations.models import Reservation, ReservationSeat
 
@@ -21,6 +21,11 @@ def with_seats(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
     return reservations.select_related("performance__concert__venue").prefetch_related(
         _lines_in_house_order()
     )
+
+
+def ask_lines(reservation_id: int) -> Question[ReservationSeat]:
+    """Return the question for a reservation's lines with their seats, in house order."""
+    return LINES.ask(reservation_id=reservation_id)
 
 
 def attach_seats(reservation: Reservation) -> Reservation:

@@ -1,9 +1,9 @@
 """Use cases of holds and reservations."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date as Date
 from datetime import datetime, timedelta
-from functools import partial
 from math import ceil
 
 from django.conf import settings
@@ -16,13 +16,18 @@ from apps.concerts.models import Concert, Performance, Seat
 from apps.concerts.selectors import get_bookable_performances, get_concert, takes_place
 from apps.concerts.transitions import require_not_called_off, require_sale_goes_on
 from apps.core.audit import Actor
-from apps.core.db import lock_rows, transaction
+from apps.core.db import ask_locked, lock_rows, transaction
 from apps.core.errors import InvalidRequest
 from apps.core.limits import ID_MAX
-from apps.core.prepared import Prepared
-from apps.queue.transitions import lock_admitted_entry, require_room_of
+from apps.core.prepared import Prepared, Question, fetch_together
+from apps.queue.transitions import (
+    ask_entry,
+    lock_admitted_entry,
+    require_found_admitted,
+    require_room_of,
+)
 from apps.reservations import limits, selectors
-from apps.reservations.claims import Claims, read_claims
+from apps.reservations.claims import Claims, ask_claims
 from apps.reservations.deadlines import UNPAID
 from apps.reservations.errors import (
     ReservationNotFound,
@@ -33,6 +38,7 @@ from apps.reservations.errors import (
 )
 from apps.reservations.models import Reservation
 from apps.reservations.transitions import (
+    ask_reservation,
     cancel,
     create_hold,
     end_for_staff,
@@ -73,9 +79,20 @@ def hold_seats(
     `QueueNotAdmitted`, `ConcertNotFound`, `WrongWaitingRoom`, `SaleStopped`, `DateNotBookable`,
     `SeatNotFound`, `SeatLimitExceeded`, `TooManyLapsedHolds` or `SeatUnavailable`.
     """
+    concert_id = min(concert_id, ID_MAX)
+    asked_claims = ask_claims(
+        entry_id=entry_id,
+        concert_id=concert_id,
+        seat_ids=seat_ids,
+        since=now - timedelta(minutes=settings.HOLD_LAPSE_MINUTES),
+    )
     with transaction():
-        entry = lock_admitted_entry(entry_id, now=now)
-        seats = lock_seats(seat_ids, concert_id=concert_id, date=date, now=now)
+        found, seats, rows = fetch_together(
+            ask_entry(entry_id),
+            ask_seats(seat_ids, concert_id=concert_id, date=date, now=now),
+            asked_claims,
+        )
+        entry = require_found_admitted(found, now=now)
         concert = seats[0].performance.concert if seats else get_concert(concert_id)
         require_room_of(entry, concert)
         require_sale_goes_on(concert)
@@ -83,15 +100,13 @@ def hold_seats(
             get_bookable_performances(concert, date=date, now=now)
             raise SeatNotFound
         performance = require_one_performance(seats)
-        read = partial(
-            read_claims,
+        claims = Claims(
+            rows=rows,
             customer_id=entry.customer_id,
-            performance=performance,
+            performance_id=performance.pk,
             seat_ids=seat_ids,
-            since=now - timedelta(minutes=settings.HOLD_LAPSE_MINUTES),
             now=now,
         )
-        claims = read()
         require_few_lapses(claims)
         require_within_limit(concert, claims)
         if claims.has_overdue():
@@ -101,7 +116,8 @@ def hold_seats(
                 performance_id=performance.pk,
                 now=now,
             )
-            claims = read()
+            (rows,) = fetch_together(asked_claims)
+            claims = replace(claims, rows=rows)
         require_free(seats, claims)
         try:
             return create_hold(
@@ -113,13 +129,12 @@ def hold_seats(
             raise SeatUnavailable(seat_ids=sorted(seat_ids)) from error
 
 
-def lock_seats(
+def ask_seats(
     seat_ids: Sequence[int], *, concert_id: int, date: Date, now: datetime
-) -> list[Seat]:
-    """Lock those of the seats that are of a performance of this date that takes place and has not
-    begun, and return them with it and its published concert."""
-    concert_id = min(concert_id, ID_MAX)
-    return lock_rows(SEATS, seat_ids=list(seat_ids), concert_id=concert_id, date=date, now=now)
+) -> Question[Seat]:
+    """Return the question that locks those of the seats that are of a performance of this date that takes
+    place and has not begun; each comes with it and its published concert."""
+    return ask_locked(SEATS, seat_ids=list(seat_ids), concert_id=concert_id, date=date, now=now)
 
 
 def require_one_performance(seats: Sequence[Seat]) -> Performance:
@@ -180,13 +195,19 @@ def reserve_hold(*, entry_id: int, hold_id: int, now: datetime) -> Reservation:
     `DateNotBookable` where the performance was called off, and what the queue token lacks.
     """
     with transaction():
-        entry = lock_admitted_entry(entry_id, now=now)
-        hold = require_live_hold(lock_reservation(hold_id, customer_id=entry.customer_id), now=now)
+        found, held, lines = fetch_together(
+            ask_entry(entry_id),
+            ask_reservation(hold_id, entry_id=entry_id),
+            selectors.ask_lines(hold_id),
+        )
+        entry = require_found_admitted(found, now=now)
+        hold = require_live_hold(next(iter(held), None), now=now)
+        hold.known_lines = lines
         require_room_of(entry, hold.performance.concert)
         require_sale_goes_on(hold.performance.concert)
         require_not_called_off(hold.performance)
         reserve(hold, now=now)
-        return selectors.attach_seats(hold)
+        return hold
 
 
 def release_for_staff(

@@ -10,9 +10,17 @@ from django.db.models import BigIntegerField, DateTimeField, F, OuterRef, QueryS
 from apps.concerts.models import Performance, Seat
 from apps.concerts.transitions import block_seats
 from apps.core.audit import Actor, clean_reason, record_action
-from apps.core.db import lock_row, lock_rows
+from apps.core.db import ask_locked, lock_row, lock_rows
 from apps.core.errors import Busy
-from apps.core.prepared import Prepared, PreparedUpdate, insert_rows, new_instance, update_row
+from apps.core.prepared import (
+    Prepared,
+    PreparedUpdate,
+    Question,
+    insert_rows,
+    new_instance,
+    update_row,
+)
+from apps.queue.transitions import customer_of
 from apps.reservations.errors import (
     HoldExpired,
     HoldNotFound,
@@ -30,6 +38,15 @@ OWN = Prepared(
     ).select_related("performance__concert__venue"),
     reservation_id=BigIntegerField(),
     customer_id=BigIntegerField(),
+)
+
+
+OWN_OF_ENTRY = Prepared(
+    lambda reservation_id, entry_id: Reservation.objects.filter(
+        pk=reservation_id, customer_id=customer_of(entry_id)
+    ).select_related("performance__concert__venue"),
+    reservation_id=BigIntegerField(),
+    entry_id=BigIntegerField(),
 )
 
 
@@ -84,6 +101,12 @@ def lock_reservation(reservation_id: int, *, customer_id: int) -> Reservation | 
     """Lock one of the customer's own reservations; None for anybody else's. The caller holds a
     transaction and no lock of a lower rank than the reservation's."""
     return lock_row(OWN, reservation_id=reservation_id, customer_id=customer_id)
+
+
+def ask_reservation(reservation_id: int, *, entry_id: int) -> Question[Reservation]:
+    """Return the question that locks a reservation as `lock_reservation` does, of an entry's customer. It
+    is asked after the one that locks the entry."""
+    return ask_locked(OWN_OF_ENTRY, reservation_id=reservation_id, entry_id=entry_id)
 
 
 def lock_for_staff(reservation_id: int, *, with_seats: bool = False) -> Reservation | None:

@@ -77,7 +77,7 @@ called AS (INSERT INTO queue_presence SELECT id, now() FROM made)
 UPDATE queue_dispenser SET last_number = %(last)s WHERE room_id = %(room)s
 """
 # After a step everything is as it was before: who has paid comes back in, who has joined the line has
-# left it, and what was bought is somebody else's, since a hold looks at all that its customer has.
+# left it, and what was bought is others', since a hold looks at all that its customer has.
 _COME_BACK = (
     """WITH back AS (
            UPDATE queue_queueentry SET state = 'admitted', ended_at = NULL, ended_turn = NULL, end_reason = ''
@@ -87,7 +87,8 @@ _COME_BACK = (
            UPDATE queue_queueentry SET state = 'ended', ended_at = now(), end_reason = 'left'
             WHERE state = 'waiting' AND customer_id > %(customers)s RETURNING id)
        DELETE FROM queue_presence USING left_line WHERE entry_id = id""",
-    """UPDATE reservations_reservation SET customer_id = %(other)s
+    """UPDATE reservations_reservation
+          SET customer_id = %(customers)s + 1 + id %% (%(last)s - %(customers)s)
         WHERE performance_id = ANY(%(sold)s) AND customer_id <= %(customers)s""",
 )
 _BUSY = """
@@ -144,7 +145,7 @@ class Scene:
         with self.bench.connect(DATABASE) as connection:
             while connection.execute(_BUSY).fetchone() != (0,):
                 time.sleep(SETTLE_S)
-            values = {"customers": CUSTOMERS, "other": self.last_customer, "sold": self._sold}
+            values = {"customers": CUSTOMERS, "last": self.last_customer, "sold": self._sold}
             for statement in _COME_BACK:
                 connection.execute(statement, values)
             # Not while something else is measured.

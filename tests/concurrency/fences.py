@@ -45,7 +45,7 @@ FENCES = (
     Fence(
         ("hold", "hold"),
         "a seat is held once",
-        ("apps.reservations.services.lock_seats",),
+        ("apps.reservations.services.ask_seats",),
         (
             "test_seats.test_the_second_waits_and_is_told_which_seat_is_lost",
             "test_seats.test_one_of_twenty_gets_the_seat",
@@ -72,7 +72,7 @@ FENCES = (
     Fence(
         ("hold", "hold"),
         "who wants other seats does not wait",
-        ("apps.reservations.services.lock_seats",),
+        ("apps.reservations.services.ask_seats",),
         ("test_seats.test_who_wants_different_seats_never_waits",),
         ("test_seats.test_who_wants_different_seats_waits_where_a_lock_is_too_wide",),
     ),
@@ -92,14 +92,14 @@ FENCES = (
     Fence(
         ("block a seat", "hold"),
         "a blocked seat is not held",
-        ("apps.reservations.services.lock_seats",),
+        ("apps.reservations.services.ask_seats",),
         ("test_seats.test_a_seat_that_staff_block_meanwhile_is_not_held",),
         ("test_seats.test_a_seat_that_staff_block_meanwhile_is_held_without_a_lock",),
     ),
     Fence(
         ("load concerts", "hold"),
         "what is held is neither changed nor removed, and at the price that it has",
-        ("apps.reservations.seating.lock_rows", "apps.reservations.services.lock_seats"),
+        ("apps.reservations.seating.lock_rows", "apps.reservations.services.ask_seats"),
         (
             "test_load_concerts.test_the_file_first_and_the_seats_are_gone",
             "test_load_concerts.test_the_file_first_and_the_new_price_is_held",
@@ -191,7 +191,7 @@ FENCES = (
     Fence(
         ("pay", "pay with the same key"),
         "one outcome for a key",
-        ("apps.core.idempotency.lock_key",),
+        ("apps.core.idempotency.claim_key",),
         (
             "test_money.test_one_key_while_the_first_is_in_flight",
             "test_money.test_one_key_sent_many_times_at_once",
@@ -324,7 +324,7 @@ FENCES = (
     Fence(
         ("block by staff", "hold"),
         "a seat is blocked while it is free, or for when it is",
-        ("apps.concerts.blocking.lock_rows", "apps.reservations.services.lock_seats"),
+        ("apps.concerts.blocking.lock_rows", "apps.reservations.services.ask_seats"),
         (
             "test_staff_seats.test_blocking_and_then_holding",
             "test_staff_seats.test_holding_and_then_blocking",
@@ -344,7 +344,7 @@ FENCES = (
     Fence(
         ("move by staff", "hold"),
         "a seat is moved to or held",
-        ("apps.reservations.moving.lock_rows", "apps.reservations.services.lock_seats"),
+        ("apps.reservations.moving.lock_rows", "apps.reservations.services.ask_seats"),
         (
             "test_staff_seats.test_moving_and_then_holding_the_new_seat",
             "test_staff_seats.test_holding_and_then_moving_to_it",
@@ -382,7 +382,7 @@ FENCES = (
     Fence(
         ("any POST", "the same with its key"),
         "one outcome for a key",
-        ("apps.core.idempotency.lock_key",),
+        ("apps.core.idempotency.claim_key",),
         (
             "test_keys.test_while_it_is_in_flight_nobody_waits_and_nothing_is_done",
             "test_keys.test_sent_many_times_at_once",
@@ -392,7 +392,7 @@ FENCES = (
     Fence(
         ("an old key", "the same key"),
         "it acts anew once",
-        ("apps.core.idempotency.lock_key",),
+        ("apps.core.idempotency.claim_key",),
         ("test_keys.test_an_old_key_acts_anew_once",),
         ("test_keys.test_an_old_key_acts_anew_once_without_the_lock_twice",),
     ),

@@ -14,8 +14,9 @@ import pytest
 from django.db import connection, connections
 from django.db.models import QuerySet
 
+from apps.core import idempotency
 from apps.core.db import transaction
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, Question
 
 Act = Callable[[], Any]
 
@@ -182,10 +183,18 @@ def _read_row(rows: QuerySet | Prepared, **values: Any) -> Any:
     return next(iter(_read_rows(rows, **values)), None)
 
 
+def _ask_to_read(rows: Prepared, **values: Any) -> Question:
+    return rows.ask(asked=_in_order, **values)
+
+
 def take_locks_away(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
-    """Let the `lock_row` and `lock_rows` of these modules read without locking."""
+    """Let `lock_row`, `lock_rows` and `ask_locked` of these modules read without locking."""
     for module in modules:
-        for name, reader in (("lock_row", _read_row), ("lock_rows", _read_rows)):
+        for name, reader in (
+            ("lock_row", _read_row),
+            ("lock_rows", _read_rows),
+            ("ask_locked", _ask_to_read),
+        ):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, reader)
 
@@ -197,6 +206,17 @@ def take_from_sql(
     statement = getattr(module, name)
     assert statement.count(fence) == 1, f"{name} has no such fence, or more than one"
     monkeypatch.setattr(module, name, statement.replace(fence, instead))
+
+
+def take_key_lock_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let idempotency keys be used by two at once."""
+    take_from_sql(
+        monkeypatch,
+        idempotency,
+        "_CLAIM",
+        "pg_try_advisory_xact_lock(%s)",
+        "%s::bigint IS NOT NULL",
+    )
 
 
 @contextmanager

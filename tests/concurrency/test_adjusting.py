@@ -5,6 +5,7 @@ from django.db import IntegrityError
 
 from apps.core.audit import Actor
 from apps.core.models import StaffAction
+from apps.payments import services as payments
 from apps.payments.services import pay_reservation
 from apps.wallet import transitions as wallet
 from apps.wallet.errors import InsufficientBalance
@@ -61,7 +62,7 @@ def test_adjusting_and_then_paying(entry, reservation):
 
 
 def test_adjusting_and_then_paying_without_a_lock(entry, reservation, monkeypatch):
-    take_locks_away(monkeypatch, wallet)
+    take_locks_away(monkeypatch, wallet, payments)
     result = overlap(adjust(entry, -40_000), pay(entry, reservation))
     assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(entry, CHARGED, ("adjustment", -40_000))
@@ -76,7 +77,7 @@ def test_paying_and_then_adjusting(entry, reservation):
 
 
 def test_paying_and_then_adjusting_without_a_lock(entry, reservation, monkeypatch):
-    take_locks_away(monkeypatch, wallet)
+    take_locks_away(monkeypatch, wallet, payments)
     result = overlap(pay(entry, reservation), adjust(entry, -40_000))
     assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(entry, CHARGED, PAID)

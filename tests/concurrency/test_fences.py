@@ -11,7 +11,14 @@ from tests.concurrency.fences import FENCES, PAIRS, describe
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 # How a control takes a fence away.
-TAKEN_AWAY = ("take_locks_away", "take_from_sql", "without_unique_indexes", "monkeypatch.setattr")
+TAKEN_AWAY = (
+    "take_locks_away",
+    "take_key_lock_away",
+    "take_from_sql",
+    "lock_seats_by",
+    "without_unique_indexes",
+    "monkeypatch.setattr",
+)
 # This one leaves out what the fence is: the condition of the rows to delete.
 BY_HAND = {
     "test_keys.test_an_old_key_is_renewed_and_then_pruned_by_id_alone",

@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from apps.core import idempotency
 from apps.core.models import IdempotencyKey
 from apps.core.pruning import delete_in_batches, list_old_keys
 from apps.wallet.models import WalletEntry
-from tests.concurrency.racing import held_open, overlap, race
+from tests.concurrency.racing import held_open, overlap, race, take_key_lock_away
 from tests.core.retried import KINDS, make_retried
 from tests.factories import NOW
 from tests.reservations.support import nothing_written, read_rows
@@ -47,7 +46,7 @@ def test_while_it_is_in_flight_nobody_waits_and_nothing_is_done(client, retried)
 
 
 def test_while_it_is_in_flight_without_the_lock_on_the_key(client, retried, monkeypatch):
-    monkeypatch.setattr(idempotency, "lock_key", lambda **_key: None)
+    take_key_lock_away(monkeypatch)
     result = overlap(lambda: retried.send(client), lambda: retried.send(client))
     assert result.waited
     assert code_of(result.second) != "idempotency_key_in_use"
@@ -125,7 +124,7 @@ def test_an_old_key_acts_anew_once(charge_anew):
 
 
 def test_an_old_key_acts_anew_once_without_the_lock_twice(charge_anew, monkeypatch):
-    monkeypatch.setattr(idempotency, "lock_key", lambda **_key: None)
+    take_key_lock_away(monkeypatch)
     result = overlap(charge_anew, charge_anew)
     assert (code_of(result.first), code_of(result.second)) == ("first", "first")
     assert WalletEntry.objects.filter(kind="charge", amount=500).count() == 3

@@ -7,7 +7,6 @@ from django.db import IntegrityError
 from django.db.models import Sum
 
 from apps.concerts.models import Concert
-from apps.core import idempotency
 from apps.payments import services as payments
 from apps.payments import transitions as refunds
 from apps.payments.errors import ReservationNotCancellable
@@ -21,7 +20,13 @@ from apps.wallet import transitions as wallet
 from apps.wallet.errors import InsufficientBalance
 from apps.wallet.models import WalletEntry
 from apps.wallet.services import charge_wallet
-from tests.concurrency.racing import overlap, race, take_locks_away, without_unique_indexes
+from tests.concurrency.racing import (
+    overlap,
+    race,
+    take_key_lock_away,
+    take_locks_away,
+    without_unique_indexes,
+)
 from tests.factories import NOW, PerformanceFactory, RoomFactory, make_seats
 from tests.reservations.support import (
     balance_of,
@@ -99,7 +104,7 @@ def test_one_key_while_the_first_is_in_flight(client, entry, reservation):
 def test_one_key_while_the_first_is_in_flight_without_the_lock_on_the_key(
     client, entry, reservation, monkeypatch
 ):
-    monkeypatch.setattr(idempotency, "lock_key", lambda **_key: None)
+    take_key_lock_away(monkeypatch)
 
     def post():
         return post_payment(client, reservation.pk, HTTP_IDEMPOTENCY_KEY="k")
@@ -190,7 +195,7 @@ def test_two_reservations_from_one_wallet_never_overdraw_it(customer, two_paymen
 
 
 def test_two_reservations_from_one_wallet_without_a_lock(customer, two_payments, monkeypatch):
-    take_locks_away(monkeypatch, wallet)
+    take_locks_away(monkeypatch, wallet, payments)
     result = overlap(*two_payments)
     assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(customer, 30_000, -20_000)
@@ -279,7 +284,7 @@ def test_charging_and_then_paying(room, seats):
 
 
 def test_charging_and_then_paying_without_a_lock(entry, reservation, monkeypatch):
-    take_locks_away(monkeypatch, wallet)
+    take_locks_away(monkeypatch, wallet, payments)
     result = overlap(charge(entry.customer_id, 20_000), pay(entry, reservation))
     assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(entry.customer, 50_000, 20_000)
@@ -293,7 +298,7 @@ def test_paying_and_then_charging(entry, reservation):
 
 
 def test_paying_and_then_charging_without_a_lock(entry, reservation, monkeypatch):
-    take_locks_away(monkeypatch, wallet)
+    take_locks_away(monkeypatch, wallet, payments)
     result = overlap(pay(entry, reservation), charge(entry.customer_id, 1))
     assert isinstance(result.second, IntegrityError)  # the ledger's own trigger refuses
     assert_ledger(entry.customer, 50_000, -20_000)
@@ -324,7 +329,7 @@ def test_one_key_of_a_charge_in_flight(client, customer, entry):
 
 
 def test_one_key_of_a_charge_without_the_lock_on_the_key_charges_twice(client, entry, monkeypatch):
-    monkeypatch.setattr(idempotency, "lock_key", lambda **_key: None)
+    take_key_lock_away(monkeypatch)
 
     def post():
         return client.post("/api/v1/wallet/charges", {"amount": 500}, HTTP_IDEMPOTENCY_KEY="k")

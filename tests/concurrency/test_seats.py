@@ -10,6 +10,7 @@ from django.db.models import Count
 from apps.concerts.models import Seat
 from apps.core.db import lock_row, lock_rows
 from apps.core.errors import Busy
+from apps.core.prepared import fetch_together
 from apps.queue import transitions as line
 from apps.reservations import services, transitions
 from apps.reservations.errors import SeatLimitExceeded, SeatUnavailable
@@ -34,6 +35,18 @@ LINES = "reservations_reservationseat"
 
 def kinds(results):
     return sorted(type(result).__name__ for result in results)
+
+
+def lock_seats_by(monkeypatch, lock):
+    """Let holds lock their seats, `lock(seat_ids)`, in another way than they do."""
+
+    def ask_one_by_one(entry, seats, *claims):
+        if not claims:
+            return fetch_together(entry)
+        (seat_ids,) = (value for value in seats.parameters if isinstance(value, list))
+        return [*fetch_together(entry), lock(seat_ids), *fetch_together(*claims)]
+
+    monkeypatch.setattr(services, "fetch_together", ask_one_by_one)
 
 
 def count_sold_twice():
@@ -124,12 +137,12 @@ def test_sets_in_opposite_order_locked_as_asked_for_deadlock(room, seats, monkey
     def lock_one(seat_id):
         return lock_row(Seat.objects.filter(pk=seat_id).select_related("performance__concert"))
 
-    def lock_as_asked(seat_ids, **_where):
+    def lock_as_asked(seat_ids):
         locked = [lock_one(seat_ids[0])]
         each_has_one.wait(PATIENCE_S)
         return locked + [lock_one(seat_id) for seat_id in seat_ids[1:]]
 
-    monkeypatch.setattr(services, "lock_seats", lock_as_asked)
+    lock_seats_by(monkeypatch, lock_as_asked)
     results = race(lambda: hold(first, seats[:2]), lambda: hold(second, seats[1::-1]))
     assert kinds(results) == ["Busy", "Reservation"]
     assert next(r for r in results if isinstance(r, Busy)).code == "busy"
@@ -145,12 +158,11 @@ def test_who_wants_different_seats_never_waits(room, seats):
 
 
 def test_who_wants_different_seats_waits_where_a_lock_is_too_wide(room, seats, monkeypatch):
-    def lock_house(seat_ids, *, date, **_where):
-        seats = Seat.objects.filter(performance__date=date)
-        house = lock_rows(seats.select_related("performance__concert"))
+    def lock_house(seat_ids):
+        house = lock_rows(Seat.objects.select_related("performance__concert"))
         return [seat for seat in house if seat.pk in seat_ids]
 
-    monkeypatch.setattr(services, "lock_seats", lock_house)
+    lock_seats_by(monkeypatch, lock_house)
     first, second = make_inside(), make_inside()
     result = overlap(lambda: hold(first, seats[:2]), lambda: hold(second, seats[2:]))
     assert (result.waited, kinds(result[:2])) == (True, ["Reservation"] * 2)

@@ -91,4 +91,5 @@ def shop(db: None, tally: Tally) -> Iterator[None]:
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("shop")
 def test_operation(case):
-    case.call_and_validate()
+    # The transport reads no answer that is packed.
+    case.call_and_validate(headers={"Accept-Encoding": "identity"})

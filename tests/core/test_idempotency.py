@@ -153,7 +153,7 @@ def test_while_the_first_is_running_a_second_is_refused_at_once(owner, customer,
         other.set_autocommit(False)
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(prepared, "connections", {"default": other})
-            idempotency.lock_key(customer_id=customer.pk, key="k")
+            idempotency.claim_key(customer_id=customer.pk, key="k")
         before = read_contents()
         assert_problem(charge(owner, "k"), 409, "idempotency_key_in_use")
         assert read_contents() == before

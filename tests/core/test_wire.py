@@ -1,5 +1,6 @@
 """A statement's way to the server and back, without psycopg's cursor."""
 
+import threading
 from contextlib import closing
 from datetime import UTC, date, datetime
 
@@ -10,7 +11,7 @@ from django.db import OperationalError, connection, connections
 from apps.core.db import transaction
 from apps.core.errors import Busy
 from apps.core.prepared import execute_prepared, fetch_prepared
-from apps.core.wire import exchange, number_parameters
+from apps.core.wire import exchange, exchange_together, number_parameters
 
 MOMENT = datetime(2026, 11, 1, 10, 0, 0, 123456, tzinfo=UTC)
 
@@ -122,3 +123,63 @@ def test_a_statement_that_takes_too_long_is_cut_off(db):
     with pytest.raises(OperationalError, match="statement timeout"):
         execute_prepared("SELECT pg_sleep(5)", [])
     connection.set_rollback(True)
+
+
+class TestTogether:
+    def test_each_is_answered_in_its_order(self, server):
+        asked = [("SELECT %s::int", [1]), ("SELECT %(a)s::text", {"a": "b"}), ("SELECT 1, 2", [])]
+        for _again in range(2):
+            assert [reply.rows for reply in exchange_together(server, asked)] == [
+                [(1,)],
+                [("b",)],
+                [(1, 2)],
+            ]
+
+    def test_each_sees_what_was_done_before_it(self, server):
+        exchange(server, "CREATE TEMP TABLE seen (id int)", [])
+        asked = [("INSERT INTO seen VALUES (%s)", [1]), ("SELECT count(*) FROM seen", [])]
+        written, counted = exchange_together(server, asked)
+        assert (written.touched, counted.rows) == (1, [(1,)])
+
+    def test_a_transaction_begins_with_them(self, server):
+        server.autocommit = False
+        exchange_together(server, [("CREATE TEMP TABLE seen (id int)", []), ("SELECT 1", [])])
+        server.rollback()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            exchange(server, "SELECT * FROM seen", [])
+
+    def test_after_one_that_fails_none_is_run_and_all_goes_on(self, server):
+        exchange(server, "CREATE TEMP TABLE seen (id int)", [])
+        asked = [
+            ("INSERT INTO seen VALUES (%s)", [1]),
+            ("SELECT 1 / %s::int", [0]),
+            ("INSERT INTO seen VALUES (%s)", [2]),
+        ]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            exchange_together(server, asked)
+        assert exchange(server, "SELECT count(*) FROM seen", []).rows == [(0,)]
+        assert exchange_together(server, [("SELECT %s::int", [5])])[0].rows == [(5,)]
+
+    def test_long_answers_and_long_questions_pass(self, server):
+        text = "x" * 300_000
+        asked = [("SELECT %s::text", [text]), ("SELECT repeat('y', %s)", [500_000])] * 5
+        replies = exchange_together(server, asked)
+        assert [len(reply.rows[0][0]) for reply in replies] == [300_000, 500_000] * 5
+
+    def test_other_threads_go_on_meanwhile(self, server):
+        seen = []
+        sleeping = threading.Thread(
+            target=lambda: seen.append(exchange_together(server, [("SELECT pg_sleep(0.3)", [])]))
+        )
+        sleeping.start()
+        steps = 0
+        while sleeping.is_alive():
+            steps += 1
+        assert steps > 1_000
+
+    def test_a_connection_that_was_cut_off_is_an_operational_error(self, server):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [server.info.backend_pid])
+        for _again in range(2):
+            with pytest.raises(psycopg.OperationalError):
+                exchange_together(server, [("SELECT 1", []), ("SELECT 2", [])])

@@ -64,7 +64,7 @@ def test_one_commit_writes_all_of_it(admitted, customer, reservation, funds):
     assert reservation.lines.filter(released_at=None).count() == 2
 
 
-STEPS = ["lock_wallet", "post_entry", "confirm", "end_entry"]
+STEPS = ["insert_row", "post_entry", "confirm", "end_entry"]
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])

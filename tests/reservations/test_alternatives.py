@@ -1,15 +1,22 @@
 """What is offered to somebody who was not the first."""
 
+import json
 import random
 from datetime import timedelta
+from itertools import pairwise
+from math import dist
 
 import pytest
+from django.db import connection
 
 from apps.concerts.models import Seat
-from apps.reservations.alternatives import find_alternatives
+from apps.core.wire import number_parameters
+from apps.reservations.alternatives import _write_nearest_free, find_alternatives
+from apps.reservations.limits import ALTERNATIVES_REACH
+from apps.reservations.models import ReservationSeat
 from apps.reservations.transitions import cancel
 from tests.factories import NOW, PerformanceFactory, UserFactory, make_seats
-from tests.reservations.support import CLAIMS, DEADLINE, block, make_hold
+from tests.reservations.support import CLAIMS, DEADLINE, block, make_hold, make_paid
 
 pytestmark = pytest.mark.django_db
 
@@ -139,13 +146,136 @@ def test_whatever_is_taken_an_offer_can_be_held(performance, seed):
         assert positions == list(range(positions[0], positions[0] + size))
 
 
+def make_house(performance, chance):
+    """Two sections with an aisle in each row, no two seats as far from a third; some blocked."""
+    places = [
+        (section, row, number)
+        for section in ("A", "B")
+        for row in range(1, 6)
+        for number in range(1, 11)
+    ]
+    return Seat.objects.bulk_create(
+        Seat(
+            performance=performance,
+            section=section,
+            row=str(row),
+            number=str(number),
+            grade="VIP",
+            price=10_000,
+            x=number + chance.uniform(-0.2, 0.2),
+            y=row + 7 * (section == "B") + chance.uniform(-0.2, 0.2),
+            # Two apart where a row ends, and between its sixth seat and its seventh.
+            position=index + index // 10 + (index + 4) // 10,
+            blocked=chance.random() < 0.05,
+            blocked_reason="카메라 자리",
+        )
+        for index, (section, row, number) in enumerate(places)
+    )
+
+
+def find_by_hand(wanted, *, now):
+    """Return what should be offered, found among all groups of free seats of the house."""
+    size = len(wanted)
+    middle = sum(seat.x for seat in wanted) / size, sum(seat.y for seat in wanted) / size
+    taken = set(ReservationSeat.objects.live(now).values_list("seat", flat=True))
+    house = Seat.objects.filter(performance=wanted[0].performance_id).order_by("position")
+    free = [seat for seat in house if not seat.blocked and seat.pk not in taken]
+    groups = []
+    for start in range(len(free) - size + 1):
+        group = free[start : start + size]
+        steps = {after.position - seat.position for seat, after in pairwise(group)}
+        if steps <= {1} and len({(seat.section, seat.row) for seat in group}) == 1:
+            groups.append((sum(dist(middle, (seat.x, seat.y)) ** 2 for seat in group), ids(group)))
+    chosen = []
+    for _distance, group in sorted(groups):
+        if len(chosen) < 3 and not any(set(group) & set(other) for other in chosen):
+            chosen.append(group)
+    return chosen
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("sold", [0.05, 0.5, 0.8, 0.97, 1])
+def test_in_a_house_within_reach_no_nearer_group_is_missed(performance, sold, size):
+    chance = random.Random(f"{sold} {size}")
+    house = make_house(performance, chance)
+    taken = [seat for seat in house if chance.random() < sold]
+    make_hold(UserFactory(), taken[::3])
+    make_paid(UserFactory(), taken[1::3])
+    # Over for most of the looks, and not written down.
+    make_hold(UserFactory(), taken[2::3])
+    for _look in range(6):
+        start = chance.randrange(len(house) - size)
+        wanted = house[start : start + size]
+        for now in (NOW, DEADLINE):
+            assert find_alternatives(ids(wanted), now=now) == find_by_hand(wanted, now=now)
+
+
+def test_four_only_where_no_gap_parts_them(performance):
+    house = make_house(performance, random.Random(4))
+    Seat.objects.update(blocked=False)
+    # Of ten seats in a row the last four are beside each other; of row 2 they are the only ones left.
+    row = [seat for seat in house if (seat.section, seat.row) == ("A", "2")]
+    make_hold(UserFactory(), [seat for seat in house if seat not in row])
+    make_hold(UserFactory(), row[2:3])
+    assert find(house[:4]) == ["2-7 2-8 2-9 2-10"]
+    assert find(house[:3]) == ["2-4 2-5 2-6", "2-7 2-8 2-9"]
+
+
+def test_no_further_than_the_reach(performance):
+    seats = make_seats(performance, 2 * ALTERNATIVES_REACH + 10)
+    near = seats[ALTERNATIVES_REACH]
+    far = ALTERNATIVES_REACH * 2
+    make_hold(UserFactory(), [*seats[:far], *seats[far + 1 :]])
+    assert find([near]) == []
+    assert find([seats[far - 1]]) == [f"1-{far + 1}"]
+
+
+def explain(seat_ids):
+    """Return the nodes of the plan that the server keeps, as it ran."""
+    text, _names = number_parameters(_write_nearest_free(len(seat_ids)))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE looked (bigint[], timestamptz) AS {text.decode()}")
+        cursor.execute(
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE looked (%s, %s)", [seat_ids, NOW]
+        )
+        found = cursor.fetchone()[0]
+        cursor.execute("DEALLOCATE looked")
+    nodes = [(json.loads(found) if isinstance(found, str) else found)[0]["Plan"]]
+    for node in nodes:
+        nodes += node.get("Plans", ())
+    return nodes
+
+
+def count_rows(nodes, table):
+    """Return how many rows of a table were looked at."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes
+        if node.get("Relation Name") == table
+    )
+
+
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("analysed", [True, False], ids=["analysed", "as new"])
 def test_in_a_large_house_only_the_neighbourhood_is_looked_at(
-    performance, django_assert_num_queries
+    performance, size, analysed, django_assert_num_queries
 ):
-    seats = make_seats(performance, 2_000)
-    make_hold(UserFactory(), [seats[1_000]])
-    with django_assert_num_queries(2):
-        groups = find_alternatives([seats[1_000].pk], now=NOW)
-    assert names(groups) == ["1-1000", "1-1002", "1-1003"] or names(groups) == [
-        "1-1000", "1-1002", "1-999",
-    ]  # fmt: skip
+    seats = make_seats(performance, 3_000)
+    wanted = seats[1_000 : 1_000 + size]
+    make_paid(UserFactory(), wanted)
+    if analysed:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    with django_assert_num_queries(1):
+        assert len(find_alternatives(ids(wanted), now=NOW)) == 3
+    nodes = explain(ids(wanted))
+    assert count_rows(nodes, "concerts_seat") == 2 * ALTERNATIVES_REACH + size
+    assert count_rows(nodes, "reservations_reservation") == size
+    make_paid(UserFactory(), [seat for seat in seats if seat not in wanted])
+    with django_assert_num_queries(1):
+        assert find_alternatives(ids(wanted), now=NOW) == []
+    nodes = explain(ids(wanted))
+    assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
+    assert count_rows(nodes, "concerts_seat") == 2 * ALTERNATIVES_REACH + size
+    assert count_rows(nodes, "reservations_reservation") == 2 * ALTERNATIVES_REACH
