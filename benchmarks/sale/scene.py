@@ -88,7 +88,7 @@ _COME_BACK = (
             WHERE state = 'waiting' AND customer_id > %(customers)s RETURNING id)
        DELETE FROM queue_presence USING left_line WHERE entry_id = id""",
     """UPDATE reservations_reservation
-          SET customer_id = %(customers)s + 1 + id %% (%(last)s - %(customers)s)
+          SET customer_id = %(others_after)s + 1 + id %% %(others)s
         WHERE performance_id = ANY(%(sold)s) AND customer_id <= %(customers)s""",
 )
 _BUSY = """
@@ -145,7 +145,12 @@ class Scene:
         with self.bench.connect(DATABASE) as connection:
             while connection.execute(_BUSY).fetchone() != (0,):
                 time.sleep(SETTLE_S)
-            values = {"customers": CUSTOMERS, "last": self.last_customer, "sold": self._sold}
+            values = {
+                "customers": CUSTOMERS,
+                "others_after": self._overdue_after,
+                "others": HOUSES[OVERDUE],
+                "sold": self._sold,
+            }
             for statement in _COME_BACK:
                 connection.execute(statement, values)
             # Not while something else is measured.
