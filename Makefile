@@ -14,7 +14,7 @@ run: $(VENV)/.run ## Start everything with demo data; Ctrl-C stops it
 
 # What starts a whole Encore, and what measures time, runs by itself.
 ALONE := tests/faults tests/live tests/running
-TWO := --numprocesses 2 -m "not slow"
+TWO := --numprocesses 2 --no-loadscope-reorder -m "not slow"
 # Pages mostly wait to be drawn.
 THREE := --numprocesses 3 -m "not slow"
 # What has a target of its own.

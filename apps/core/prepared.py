@@ -118,6 +118,8 @@ class Question(Generic[RowT]):
 
 def fetch_together(*questions: Question[Any]) -> list[list[Any]]:
     """Return the rows of each of these, asked one after the other in one round trip."""
+    if not questions:
+        return []
     replies = run_together(questions)
     return [
         [question.load(row) for row in reply.rows]

@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.concerts.models import Performance, Seat
 from apps.core.errors import InvalidRequest
 from apps.core.limits import ID_MAX
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, fetch_together
 from apps.reservations.deadlines import UNPAID
 from apps.reservations.models import Reservation, ReservationSeat
 
@@ -106,35 +106,30 @@ def parse_version(text: str) -> Version:
     )
 
 
-def _count_free(performance_ids: Any, now: Any) -> QuerySet[Any, Any]:
-    # By the performances and not seat by seat: the planner would read the claims on all others too.
-    claims = ReservationSeat.objects.live(now).filter(
-        reservation__performance__pk__any=performance_ids
-    )
+def _count_free(performance_id: Any, now: Any) -> QuerySet[Any, Any]:
+    claims = ReservationSeat.objects.live(now).filter(reservation__performance_id=performance_id)
     return (
-        Seat.objects.filter(performance__pk__any=performance_ids, blocked=False)
+        Seat.objects.filter(performance_id=performance_id, blocked=False)
         .exclude(pk__in=claims.values("seat"))
         .values("performance_id")
         .annotate(count=Count("pk"), price_min=Min("price"), price_max=Max("price"))
-        .values_list("performance_id", "count", "price_min", "price_max")
+        .values_list("count", "price_min", "price_max")
     )
 
 
-FREE = Prepared(_count_free, performance_ids=BigIntegerField(), now=DateTimeField())
+# Of one performance: a plan that is kept for several would read the claims on all that there are.
+FREE = Prepared(_count_free, performance_id=BigIntegerField(), now=DateTimeField())
 
 
 def list_free_seats(performances: Sequence[Performance], *, now: datetime) -> list[FreeSeats]:
     """Return the performances that have a free seat, in the given order."""
-    performance_ids = [performance.pk for performance in performances]
-    counted = {
-        performance_id: figures
-        for performance_id, *figures in FREE.fetch(performance_ids=performance_ids, now=now)
-    }
+    counted = fetch_together(
+        *(FREE.ask(performance_id=performance.pk, now=now) for performance in performances)
+    )
     return [
         FreeSeats(performance=performance, count=count, price_min=lowest, price_max=highest)
-        for performance in performances
-        if performance.pk in counted
-        for count, lowest, highest in [counted[performance.pk]]
+        for performance, rows in zip(performances, counted, strict=True)
+        for count, lowest, highest in rows
     ]
 
 
