@@ -77,6 +77,13 @@ def fetch_prepared(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     return run_prepared(sql, parameters).rows
 
 
+def fetch_planned(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that is sent with its values in it, and planned for them."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
 def execute_prepared(sql: str, parameters: Parameters) -> int:
     """Run a prepared statement; return how many rows it touched."""
     return run_prepared(sql, parameters).touched
@@ -131,11 +138,19 @@ class Prepared(Generic[RowT]):
     """A query set whose SQL is written at its first use.
 
     `build` is given a `Parameter` for each of `parameters`, named with the field that its value is of;
-    the other values that it writes become part of the text.
+    the other values that it writes become part of the text. Without `plan_kept` the server makes a plan
+    for the values each time: where few rows are few only for them.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, RowT]], **parameters: Field) -> None:
+    def __init__(
+        self,
+        build: Callable[..., QuerySet[Any, RowT]],
+        *,
+        plan_kept: bool = True,
+        **parameters: Field,
+    ) -> None:
         self._build = build
+        self._plan_kept = plan_kept
         self._parameters = parameters
         self._written: dict[Asked | None, _Statement] = {}
 
@@ -150,7 +165,8 @@ class Prepared(Generic[RowT]):
     def fetch(self, *, asked: Asked | None = None, **values: Any) -> list[RowT]:
         """Return the rows for these values of the parameters."""
         question = self.ask(asked=asked, **values)
-        return [question.load(row) for row in fetch_prepared(question.sql, question.parameters)]
+        fetch = fetch_prepared if self._plan_kept else fetch_planned
+        return [question.load(row) for row in fetch(question.sql, question.parameters)]
 
     def _write(self, asked: Asked | None) -> "_Statement":
         rows = self._build(**_make_parameters(self._parameters))

@@ -56,6 +56,7 @@ def server(
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
         "--port", str(port), "--workers", "2", "--blocking-threads", "1", "--no-ws",
+        "--workers-kill-timeout", "5",
         "config.wsgi:application",
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
