@@ -1,6 +1,7 @@
 """How all processes write their logs: `LOGGING`, and the same lines for the web server's own."""
 
 import logging
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -65,6 +66,7 @@ class JsonLine(JsonFormatter):
 
 def make_formatter() -> logging.Formatter:
     """Return the formatter of `LOG_FORMAT`: for the web server's lines before it has loaded Encore."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.conf import settings
 
     return JsonLine() if settings.LOG_FORMAT == "json" else ConsoleLine()
