@@ -1,6 +1,7 @@
 """Which seats are free: by date, as a list, and as what has changed since an earlier answer."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,6 @@ from django.db.models import (
     BigIntegerField,
     Count,
     DateTimeField,
-    Max,
-    Min,
     OuterRef,
     Q,
     QuerySet,
@@ -106,31 +105,52 @@ def parse_version(text: str) -> Version:
     )
 
 
-def _count_free(performance_id: Any, now: Any) -> QuerySet[Any, Any]:
-    claims = ReservationSeat.objects.live(now).filter(reservation__performance_id=performance_id)
-    return (
+# Two counts and not the seats that nobody claims: a plan that expects few claims, as all do when a sale
+# begins, looks through them anew for each seat, 70 ms for 2,000.
+OFFERED = Prepared(
+    lambda performance_id: (
         Seat.objects.filter(performance_id=performance_id, blocked=False)
-        .exclude(pk__in=claims.values("seat"))
-        .values("performance_id")
-        .annotate(count=Count("pk"), price_min=Min("price"), price_max=Max("price"))
-        .values_list("count", "price_min", "price_max")
-    )
-
-
-# Of one performance: a plan that is kept for several would read the claims on all that there are.
-FREE = Prepared(_count_free, performance_id=BigIntegerField(), now=DateTimeField())
+        .values("price")
+        .annotate(count=Count("pk"))
+        .values_list("price", "count")
+    ),
+    performance_id=BigIntegerField(),
+)
+CLAIMED = Prepared(
+    lambda performance_id, now: (
+        ReservationSeat.objects.live(now)
+        .filter(reservation__performance_id=performance_id, seat__blocked=False)
+        .values("seat__price")
+        .annotate(count=Count("pk"))
+        .values_list("seat__price", "count")
+    ),
+    performance_id=BigIntegerField(),
+    now=DateTimeField(),
+)
 
 
 def list_free_seats(performances: Sequence[Performance], *, now: datetime) -> list[FreeSeats]:
     """Return the performances that have a free seat, in the given order."""
     counted = fetch_together(
-        *(FREE.ask(performance_id=performance.pk, now=now) for performance in performances)
+        *(OFFERED.ask(performance_id=performance.pk) for performance in performances),
+        *(CLAIMED.ask(performance_id=performance.pk, now=now) for performance in performances),
     )
-    return [
-        FreeSeats(performance=performance, count=count, price_min=lowest, price_max=highest)
-        for performance, rows in zip(performances, counted, strict=True)
-        for count, lowest, highest in rows
-    ]
+    found = []
+    for performance, offered, claimed in zip(
+        performances, counted[: len(performances)], counted[len(performances) :], strict=True
+    ):
+        # By price.
+        free = Counter(dict(offered)) - Counter(dict(claimed))
+        if free:
+            found.append(
+                FreeSeats(
+                    performance=performance,
+                    count=free.total(),
+                    price_min=min(free),
+                    price_max=max(free),
+                )
+            )
+    return found
 
 
 def group_by_date(free: Sequence[FreeSeats]) -> list[tuple[Date, list[FreeSeats]]]:

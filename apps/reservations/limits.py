@@ -11,8 +11,8 @@ ALTERNATIVES_REACH = 128
 ALTERNATIVE_CANDIDATES_PER_SEAT = 24
 
 # Rows that one statement of a sweep touches, and how many of those one run makes.
-SWEEP_BATCH = 1_000
-SWEEP_BATCHES_PER_RUN = 200
+SWEEP_BATCH = 200
+SWEEP_BATCHES_PER_RUN = 1_000
 
 # What each web process keeps of seat lists: of some 600 bytes a seat, 150 MB at the most.
 SEAT_LISTS_KEPT_MAX = 64

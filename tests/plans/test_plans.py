@@ -154,8 +154,8 @@ AGREED = {
     "poll_inside": 1,
     # customer; lock of the customer, earlier place, number with entry and presence; disk; position
     "join": 6,
-    # entry; concert, performances, free seats of each of the five
-    "list_dates": 3 + 5,
+    # entry; concert, performances, seats and claims of each of the five
+    "list_dates": 3 + 2 * 5,
     # entry; what is new; concert, performances, claims, seats. Of a list that is kept: the first two
     "list_seats": 6,
     # entry; what is new; concert, performances, what has changed
@@ -192,7 +192,7 @@ INDEXES = {
     "poll_inside": ENTRY,
     "join": ENTRY - {"queue_queueentry_token_hash_key"}
     | {"queue_one_live_entry", "queue_queueentry_pkey"},
-    "list_dates": ENTRY | CLAIMS | {"seat_changes"},
+    "list_dates": ENTRY | CLAIMS | {"concerts_seat_pkey", "seat_changes"},
     "list_seats": ENTRY | CLAIMS | {"seat_house_order"},
     "list_changed_seats": ENTRY
     | CLAIMS

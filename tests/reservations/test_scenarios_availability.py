@@ -438,7 +438,7 @@ def test_dates_cost_one_round_trip_and_seats_the_same_number_of_queries_however_
     monkeypatch.setattr(
         prepared, "exchange_together", lambda *asked: trips.append(asked) or really(*asked)
     )
-    with django_assert_max_num_queries(3 + 6):  # one for each of the six performances
+    with django_assert_max_num_queries(3 + 2 * 6):  # two for each of the six performances
         assert len(list_dates(buyer, performance)) == 5
     assert len(trips) == 1
     with django_assert_max_num_queries(7):
